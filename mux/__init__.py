@@ -1,0 +1,1 @@
+"""The multiplexer: keeper, server, sessions and what they say to each other."""

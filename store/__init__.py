@@ -1,0 +1,1 @@
+"""What outlives the server: session manifests and journals on disk."""
