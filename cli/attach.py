@@ -1,0 +1,331 @@
+"""An attached client: the user's terminal on one side, the server on the other.
+
+A pipe with three duties of its own, so that no hung or dead server traps a
+user: it finds the prefix key, it restores the terminal, and it connects again
+when the server was replaced. All it knows of the session is an id.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from time import monotonic
+
+from agentmux.mux.client import Connection
+from agentmux.mux.errors import AgentmuxError, BadFolder, NoServer, ServerSilent
+from agentmux.mux.keys import Act, PrefixDecoder
+from agentmux.mux.protocol import Kind, Request, number, pack, unpack
+
+from . import overlay
+from .main import RESENDS, make_request, write_all
+from .terminal import Terminal, borrowed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+SEQUENCE_WAIT = 0.05
+"""Seconds that the rest of a cut key sequence may take: a terminal sends it in one write."""
+
+LEAVE_WAIT = 0.5
+"""Seconds that the server gets to say goodbye after a detach."""
+
+
+class Left(Exception):
+    """The attachment is over.
+
+    Attributes:
+        status: the client's exit status.
+        line: what to print when the terminal is back, empty for nothing.
+        row: the last row that the session's primary screen uses, 0 for unknown.
+    """
+
+    def __init__(self, status: int, line: str, row: int = 0) -> None:
+        super().__init__(line)
+        self.status = status
+        self.line = line
+        self.row = row
+
+
+def run(connection: Connection, attached: bytes) -> int:
+    """Stay attached until the user leaves or the session ends; return the exit status.
+
+    Args:
+        connection: its next frames are this attachment's. Stays the caller's.
+        attached: the body of the ATTACHED frame.
+    """
+    with borrowed(0) as terminal, _Signals() as signals:
+        attachment = _Attachment(connection, terminal, signals)
+        try:
+            attachment.attached(attached)
+            attachment.loop()
+            end = Left(0, "")  # not reached: the loop ends by raising
+        except Left as left:
+            end = left
+        except AgentmuxError as error:
+            end = Left(error.status, f"[{error.problem}]")
+        finally:
+            attachment.close()
+        rows = terminal.size()[1]
+    # Below what the session printed, which stays in the terminal's own scrollback.
+    where = f"\x1b[{min(end.row, rows)};1H" if end.row else ""
+    write_all(1, f"{where}\r\n{end.line}\n".encode("utf-8", "replace") if end.line else b"\r\n")
+    return end.status
+
+
+class _Signals:
+    """The signals that an attachment lives with, as bytes in a pipe."""
+
+    def __enter__(self) -> _Signals:
+        self.reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        os.set_blocking(self.reading, False)
+        self._before = {
+            number: signal.signal(number, self._ignore)
+            for number in (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
+        }
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        return self
+
+    @staticmethod
+    def _ignore(number: int, frame: FrameType | None) -> None:
+        """The wakeup pipe has it."""
+
+    def __exit__(self, *exc: object) -> None:
+        signal.set_wakeup_fd(-1)
+        for number_, handler in self._before.items():
+            signal.signal(number_, handler)
+        os.close(self.reading)
+        os.close(self._writing)
+
+    def arrived(self) -> set[int]:
+        """Return the signals since the last call."""
+        try:
+            return set(os.read(self.reading, 512))
+        except BlockingIOError:
+            return set()
+
+
+class _Attachment:
+    """The loop, and what it needs to find its way back to the session."""
+
+    def __init__(self, connection: Connection, terminal: Terminal, signals: _Signals) -> None:
+        self._connection: Connection | None = connection
+        self._path = connection.path
+        self._terminal = terminal
+        self._signals = signals
+        self._session = ""
+        self._read_only = False
+        self._keys = PrefixDecoder("", {})
+        self._overlay: overlay.Overlay | None = None
+        self._bindings: dict[str, str] = {}
+        self._prefix = ""
+        self._leaving = 0.0  # monotonic time at which we go without the server's goodbye
+        self._resends = 0
+        self._name = ""
+        connection.sock.setblocking(True)
+        self._unsent = bytearray()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def attached(self, body: bytes) -> None:
+        """Take over what the server says about the session."""
+        fields = [field.decode("utf-8", "surrogateescape") for field in unpack(body, 5)]
+        self._session, self._name, self._prefix, bindings, read_only = fields[:5]
+        words = bindings.split("\0")
+        self._bindings = dict(zip(words[::2], words[1::2], strict=False))
+        self._read_only = read_only == "1"
+        self._keys = PrefixDecoder(self._prefix, self._bindings)
+        self._resends = 0
+
+    def loop(self) -> None:
+        """Pump both ways. Ends by raising Left."""
+        while True:
+            if self._connection is not None:
+                for kind, body in self._connection.taken():
+                    self._frame(kind, body)
+            connection, terminal = self._connection, self._terminal
+            reading: list[int] = [0, self._signals.reading]
+            writing: list[int] = []
+            if connection is not None:
+                if not terminal.full:
+                    reading.append(connection.sock.fileno())
+                if self._unsent:
+                    writing.append(connection.sock.fileno())
+            if terminal.pending:
+                writing.append(terminal.fileno())
+            timeout = None
+            if self._leaving:
+                timeout = max(0.0, self._leaving - monotonic())
+            elif self._keys.holding:
+                timeout = SEQUENCE_WAIT
+            ready, writable, _ = select.select(reading, writing, [], timeout)
+            if not ready and not writable:
+                if self._leaving:
+                    raise Left(0, f"[detached from {self._name}]")
+                self._type(self._keys.flush())
+            if terminal.fileno() in writable and terminal.pending:
+                terminal.flush()
+            if self._signals.reading in ready:
+                self._on_signals()
+            if 0 in ready:
+                self._on_keys()
+            if connection is not None and connection.sock.fileno() in writable:
+                self._send_unsent()
+            if connection is not None and connection.sock.fileno() in ready and not connection.receive():
+                self._lost()
+
+    def _on_signals(self) -> None:
+        arrived = self._signals.arrived()
+        if signal.SIGTERM in arrived or signal.SIGHUP in arrived:
+            which = signal.SIGTERM if signal.SIGTERM in arrived else signal.SIGHUP
+            self._send(Kind.DETACH)
+            raise Left(128 + which, f"[detached from {self._name}]")
+        if signal.SIGCONT in arrived:
+            import tty
+
+            tty.setraw(0)
+            self._send(Kind.RESUME)
+        if signal.SIGWINCH in arrived:
+            columns, rows = self._terminal.size()
+            self._send(Kind.RESIZE, pack([b"%d" % columns, b"%d" % rows]))
+
+    def _on_keys(self) -> None:
+        try:
+            data = os.read(0, 65536)
+        except OSError:
+            data = b""
+        if not data:  # the terminal hung up
+            self._send(Kind.DETACH)
+            raise Left(129, "")
+        if self._overlay is not None:
+            self._on_overlay(self._overlay.feed(data))
+            return
+        for part in self._keys.feed(data):
+            if isinstance(part, Act):
+                self._act(part.action)
+            else:
+                self._type(part.data)
+
+    def _type(self, data: bytes) -> None:
+        if data and not self._read_only:
+            self._send(Kind.INPUT, data)
+
+    def _act(self, action: str) -> None:
+        if action == "bell":
+            self._terminal.write(b"\a")
+        elif action == "detach":
+            if self._connection is None or self._leaving:
+                raise Left(0, f"[detached from {self._name}]")
+            self._send(Kind.DETACH)
+            self._leaving = monotonic() + LEAVE_WAIT
+        elif action == "help":
+            self._show(overlay.Help(self._prefix, self._bindings))
+        elif action == "kill":
+            self._show(overlay.Confirm(f"kill session {self._name!r}? (y/n)", "kill"))
+        elif action == "redraw":
+            self._send(Kind.RESUME)
+        else:
+            if action == "choose":
+                self._send(Kind.PAUSE)
+            self._send(Kind.ACTION, pack([action.encode(), b""]))
+
+    def _show(self, shown: overlay.Overlay) -> None:
+        if self._overlay is None:
+            self._send(Kind.PAUSE)
+        self._overlay = shown
+        self._terminal.write(shown.draw(self._terminal.size()))
+
+    def _on_overlay(self, outcome: overlay.Outcome | None) -> None:
+        if outcome is None:
+            if self._overlay is not None:
+                self._terminal.write(self._overlay.draw(self._terminal.size()))
+            return
+        self._overlay = None
+        if outcome.action:
+            self._send(Kind.ACTION, pack([outcome.action.encode(), outcome.argument.encode()]))
+        self._send(Kind.RESUME)
+
+    def _frame(self, kind: int, body: bytes) -> None:
+        if kind == Kind.OUTPUT:
+            if self._overlay is None:
+                self._terminal.write(body)
+        elif kind == Kind.ATTACHED:
+            self._overlay = None
+            self.attached(body)
+        elif kind == Kind.NOTICE:
+            title, text = (field.decode("utf-8", "replace") for field in unpack(body, 2)[:2])
+            self._show(overlay.Choose(title, text.split("\n") if text else []))
+        elif kind == Kind.EXIT:
+            fields = unpack(body, 2)
+            row = number(fields[2]) if len(fields) > 2 else 0
+            raise Left(number(fields[0]), fields[1].decode("utf-8", "replace"), row)
+        elif kind == Kind.STDERR:
+            raise Left(1, body.decode("utf-8", "replace").strip())
+        elif kind == Kind.RETRY:
+            self._lost()
+
+    def _send(self, kind: int, body: bytes = b"") -> None:
+        """Queue a frame; never block on a server that does not read.
+
+        Typed bytes above a bound are dropped with a bell: the program they are
+        for is as stuck as the server.
+        """
+        if self._connection is None:
+            return
+        if kind == Kind.INPUT and len(self._unsent) > UNSENT_LIMIT:
+            self._terminal.write(b"\a")
+            return
+        self._unsent += b"%c%b%b" % (kind, len(body).to_bytes(4, "big"), body)
+        self._send_unsent()
+
+    def _send_unsent(self) -> None:
+        assert self._connection is not None
+        sock = self._connection.sock
+        sock.setblocking(False)
+        try:
+            del self._unsent[: sock.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except (BrokenPipeError, ConnectionResetError):
+            self._unsent.clear()  # the next read says that it is over
+        finally:
+            sock.setblocking(True)
+
+    def _lost(self) -> None:
+        """The server went away: say so, connect to its successor, ask for the session again.
+
+        Raises:
+            Left: nobody listens any more, or the user is on the way out anyway.
+        """
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        if self._leaving:
+            raise Left(0, f"[detached from {self._name}]")
+        self._overlay = None
+        self._unsent.clear()
+        columns, rows = self._terminal.size()
+        text = "[agentmux: the server went away, connecting to its successor]"[:columns]
+        self._terminal.write(f"\x18\x1b\\\x1b[0m\x1b[{rows};1H\x1b[7m{text}\x1b[0m".encode())
+        self._resends += 1
+        if self._resends > RESENDS:
+            raise Left(4, "[server lost]")
+        try:
+            connection = Connection.open(self._path)
+        except (NoServer, BadFolder, ServerSilent):
+            raise Left(4, f"[server lost, and {self._name} with it]") from None
+        connection.patient()  # the prefix key works meanwhile, so there is no hurry
+        words = ["attach", "--again", "-t", self._session, *(["-r"] if self._read_only else [])]
+        connection.hello(self._resends)
+        request: Request = make_request(words)
+        connection.send(Kind.COMMAND, request.pack())
+        self._connection = connection
+
+
+UNSENT_LIMIT = 1 << 24
+"""Bytes of typed or pasted input kept for a server that does not read: a large paste fits."""

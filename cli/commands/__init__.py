@@ -1,0 +1,72 @@
+"""The commands, in the order help shows them: one line each, and one file each beside this one.
+
+This table is read by the client at every start, so it is plain data: the file
+with a command's function is imported by the server, when the command is first
+used. ``agentmux.cli.app`` builds parser, help and completion from both.
+"""
+
+from __future__ import annotations
+
+STARTS = "starts"
+"""A server is started if there is none."""
+
+NEEDS = "needs"
+"""Without a server the command is an error (or nothing to do)."""
+
+CLIENT = "client"
+"""Runs in the client, and works when the server does not."""
+
+
+class Command:
+    """One word a user can type after ``agentmux``.
+
+    Attributes:
+        module: the file in this folder, with a function ``run``.
+        server: what it needs: STARTS, NEEDS or CLIENT.
+        repeatable: whether a client may send it again when the server died
+            while running it. True for whatever changes nothing.
+    """
+
+    __slots__ = ("aliases", "module", "name", "repeatable", "server")
+
+    def __init__(
+        self, name: str, *aliases: str, server: str = STARTS, repeatable: bool = False, module: str = ""
+    ) -> None:
+        self.name = name
+        self.aliases = aliases
+        self.server = server
+        self.repeatable = repeatable
+        self.module = module or name.replace("-", "_")
+
+
+COMMANDS = (
+    Command("new", "new-session"),
+    Command("ls", "list", "list-sessions", repeatable=True),
+    Command("attach", "a", "at", "attach-session", repeatable=True),
+    Command("detach", "detach-client", server=NEEDS),
+    Command("rename", "rename-session"),
+    Command("label"),
+    Command("has", "has-session", repeatable=True),
+    Command("info", repeatable=True),
+    Command("kill", "kill-session"),
+    Command("send", "send-keys"),
+    Command("interrupt", "int"),
+    Command("capture", "capture-pane", "capturep", repeatable=True),
+    Command("wait", "wait-for", repeatable=True),
+    Command("log", repeatable=True),
+    Command("events", server=NEEDS),
+    Command("restart", "respawn-pane"),
+    Command("server"),
+    Command("kill-server", server=NEEDS, repeatable=True),
+    Command("doctor", server=CLIENT),
+    Command("reset", server=CLIENT),
+    Command("completion", server=CLIENT),
+)
+
+
+def find(word: str) -> Command | None:
+    """Return the command that ``word`` names or is an alias of."""
+    for command in COMMANDS:
+        if word == command.name or word in command.aliases:
+            return command
+    return None

@@ -1,0 +1,32 @@
+"""agentmux events: follow what happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from agentmux.mux.asking import Asking
+from agentmux.mux.events import Happened
+
+from ..output import safe
+from .options import Json, Target
+
+
+async def run(asking: Asking, target: Target = None, json: Json = False) -> int | None:
+    """Print events as they happen, until interrupted; with -t those of one session."""
+    session = None if target is None else asking.session(target)
+    async for event in asking.events(session):
+        if json:
+            facts = {"at": event.at, "event": event.kind, "session": event.session, "name": event.name, **event.facts}
+            asking.json(facts)
+        else:
+            asking.out(_line(event))
+        await asking.drained()
+        if session is not None and event.kind in ("exited", "lost") and not session.live:
+            break
+    return None
+
+
+def _line(event: Happened) -> str:
+    at = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    facts = " ".join(f"{key}={safe(str(value))}" for key, value in event.facts.items())
+    return f"{at} {event.kind} {event.session} {event.name} {facts}".rstrip()

@@ -1,0 +1,13 @@
+"""agentmux interrupt: stop what a program does now."""
+
+from __future__ import annotations
+
+from agentmux.mux.asking import Asking
+
+from .options import Target
+
+
+def run(asking: Asking, target: Target = None) -> int | None:
+    """Interrupt the program in a session, as Ctrl-C typed into it would; attached or not, at once."""
+    asking.mux.interrupt(asking.session(target))
+    return None

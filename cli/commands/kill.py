@@ -1,0 +1,22 @@
+"""agentmux kill: end sessions and every process of theirs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.asking import Asking
+
+from ..app import Option
+from .options import Targets
+
+
+async def run(
+    asking: Asking,
+    target: Targets = None,
+    everything: Annotated[bool, Option("-a", "--all", help="All running sessions.")] = False,
+    now: Annotated[bool, Option("--now", help="SIGKILL at once, without HUP, TERM and grace.")] = False,
+) -> int | None:
+    """Kill sessions: HUP and TERM, after a grace period KILL, and whatever escaped. Their records stay."""
+    sessions = asking.mux.live() if everything else [asking.session(t) for t in target or (None,)]
+    await asking.mux.kill_all(list(dict.fromkeys(sessions)), now=now)
+    return None

@@ -1,0 +1,18 @@
+"""agentmux kill-server: end everything."""
+
+from __future__ import annotations
+
+from agentmux.mux.asking import Asking
+
+
+async def run(asking: Asking) -> int | None:
+    """Kill all sessions, then server and keeper; return when all are gone."""
+    await stop(asking)
+    return None
+
+
+async def stop(asking: Asking) -> None:
+    """Kill all sessions and have the keeper end; the client waits for its end."""
+    await asking.mux.kill_all(asking.mux.live(), now=False)
+    asking.wait_for = asking.mux.keeper_pid
+    asking.mux.stop()

@@ -1,0 +1,33 @@
+"""agentmux log: the raw output of a session."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.asking import Asking
+
+from ..app import Option
+from .options import Target
+
+CHUNK = 1 << 16
+
+
+async def run(
+    asking: Asking,
+    target: Target = None,
+    follow: Annotated[bool, Option("-f", "--follow", help="Go on with what comes, until the session ends.")] = False,
+) -> int | None:
+    """Print everything a session has printed, escape sequences and all, as far back as it is kept."""
+    session = asking.session(target)
+    at = session.journal.start
+    while True:
+        at = max(at, session.journal.start)
+        data = session.journal.read(at, CHUNK)
+        if data:
+            at += len(data)
+            asking.write(data)
+            await asking.drained()
+        elif follow and session.live:
+            await asking.changed(session, None)
+        else:
+            return None

@@ -1,0 +1,48 @@
+"""agentmux ls: list sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.asking import Asking
+
+from ..app import Option
+from ..output import facts, formatted, matches, shown, table
+from .options import Json
+
+COLUMNS = ("id", "name", "state", "age", "attached", "size", "command", "cwd")
+
+
+def run(
+    asking: Asking,
+    everything: Annotated[bool, Option("-a", "--all", help="Ended and lost sessions too.")] = False,
+    json: Json = False,
+    template: Annotated[str, Option("-F", "--format", help="Print each by a format such as '{name}\\t{state}'.")] = "",
+    condition: Annotated[str, Option("-f", "--filter", help="Only those with KEY=VALUE, KEY!=VALUE, KEY~REGEX.")] = "",
+    quiet: Annotated[bool, Option("-q", "--quiet", help="Print ids only.")] = False,
+) -> int | None:
+    """List running sessions."""
+    mux = asking.mux
+    rows = mux.all_rows() if everything else [session.row for session in mux.live()]
+    found = (
+        [values for row in rows if not condition or matches(condition, values := facts(mux, row))]
+        if condition
+        else [facts(mux, row) for row in rows]
+    )
+    if json:
+        asking.json(found)
+    elif quiet:
+        asking.write("".join(f"{values['id']}\n" for values in found).encode())
+    elif template:
+        asking.write("".join(formatted(template, values) + "\n" for values in found).encode("utf-8", "replace"))
+    elif found:
+        body = [[_cell(key, values) for key in COLUMNS] for values in found]
+        asking.out(table([key.upper() for key in COLUMNS], body))
+    return None
+
+
+def _cell(key: str, values: dict[str, object]) -> str:
+    text = shown(key, values[key])
+    if key == "state" and values["exit_status"] is not None:
+        return f"{text} {values['exit_status']}"
+    return text

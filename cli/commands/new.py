@@ -1,0 +1,73 @@
+"""agentmux new: start a session."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from agentmux.mux.asking import Asking
+from agentmux.mux.errors import AgentmuxError, BadUsage, NeedsTerminal, Nested
+from agentmux.mux.mux import Spec
+
+from ..app import Argument, Option
+from ..output import facts
+from . import options
+
+TAKES_COMMAND = True
+
+
+async def run(
+    asking: Asking,
+    command: Annotated[list[str] | None, Argument(metavar="[--] [CMD...]", help="Program and arguments.")] = None,
+    detached: Annotated[bool, Option("-d", "--detached", help="Do not attach.")] = False,
+    attach: Annotated[bool, Option("-A", help="Attach to the session named by -s if it runs.")] = False,
+    name: Annotated[str, Option("-s", "--name", help="Name; default: the program's.")] = "",
+    cwd: Annotated[str, Option("-c", "--cwd", metavar="DIR", help="Working directory; default: here.")] = "",
+    env: Annotated[list[str] | None, Option("-e", "--env", metavar="K=V", help="Set a variable.")] = None,
+    columns: Annotated[int, Option("-x", "--columns", help="Columns while nobody is attached.")] = 0,
+    rows: Annotated[int, Option("-y", "--rows", help="Rows while nobody is attached.")] = 0,
+    label: Annotated[list[str] | None, Option("--label", metavar="K=V", help="Attach a label.")] = None,
+    show: Annotated[bool, Option("-P", "--print", help="Print the new session's id.")] = False,
+    json: Annotated[bool, Option("--json", help="Print the new session as JSON.")] = False,
+) -> int | None:
+    """Start a session and attach to it. Without CMD it runs your shell."""
+    mux, request = asking.mux, asking.request
+    if attach and not name:
+        raise BadUsage("new: -A needs a name", hint="give one with -s")
+    if not detached:
+        if not (request.ttys[0] and request.ttys[1]):
+            raise NeedsTerminal("use -d to start a session without attaching")
+        if request.env.get("AGENTMUX"):
+            raise Nested
+    for warning in mux.config().warnings:
+        asking.err(warning)
+    if attach and (running := [session for session in mux.live() if session.name == name]):
+        if not detached:
+            asking.attach(running[0])
+        return None
+    here = mux.config().text("default-size").split("x")
+    given = (columns or int(here[0]), rows or int(here[1])) if columns or rows else None
+    size = given or (None if detached or 0 in request.size else request.size)
+    if columns < 0 or rows < 0:
+        raise BadUsage("new: a size below 1x1", hint="give -x and -y as positive numbers")
+    spec = Spec(
+        tuple(command or ()),
+        os.path.normpath(os.path.join(request.cwd, cwd)),
+        request.env,
+        name=name,
+        extra=options.pairs(env, "-e"),
+        size=size,
+        labels=options.pairs(label, "--label"),
+    )
+    session = await mux.create(spec)
+    if json:
+        asking.json(facts(mux, session.row))
+    elif show:
+        asking.out(str(session.id))
+    if not detached:
+        if not session.live:
+            raise AgentmuxError(
+                f"session {session.name!r} has ended already", "see: agentmux capture -t " + session.name
+            )
+        asking.attach(session)
+    return None

@@ -1,0 +1,34 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.errors import BadUsage
+
+from ..app import Option
+
+Target = Annotated[
+    str | None,
+    Option("-t", "--target", metavar="T", help="Id, name, unique prefix or label; default: the last one used."),
+]
+Targets = Annotated[
+    list[str] | None, Option("-t", "--target", metavar="T", help="Session; may be given more than once.")
+]
+Json = Annotated[bool, Option("--json", help="Print JSON.")]
+Timeout = Annotated[float, Option("--timeout", metavar="S", help="Give up after S seconds, with status 5.")]
+
+
+def pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """Return ``K=V`` values as a mapping.
+
+    Raises:
+        BadUsage: one has no ``=`` or an empty key.
+    """
+    result = {}
+    for item in given or ():
+        key, equals, value = item.partition("=")
+        if not equals or not key or "\0" in item:
+            raise BadUsage(f"{option} {item!r} is not KEY=VALUE")
+        result[key] = value
+    return result

@@ -1,0 +1,23 @@
+"""agentmux restart: run an ended session's command again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.asking import Asking
+
+from ..app import Option
+from .options import Target
+
+
+async def run(
+    asking: Asking,
+    target: Target = None,
+    kill: Annotated[bool, Option("-k", "--kill", help="Kill it first if it runs.")] = False,
+) -> int | None:
+    """Start an ended or lost session's command again, in the same session."""
+    session = asking.session(target)
+    if kill and session.live:
+        await asking.mux.kill(session)
+    await asking.mux.restart(session, asking.request.env, None)
+    return None

@@ -1,0 +1,41 @@
+"""agentmux send: type into a session."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.asking import Asking
+from agentmux.mux.errors import BadUsage
+from agentmux.mux.screen import UnknownKey
+
+from ..app import Argument, Option
+from .options import Target
+
+
+async def run(
+    asking: Asking,
+    text: Annotated[list[str] | None, Argument(metavar="[TEXT...|-]", help="Text, or - for standard input.")] = None,
+    target: Target = None,
+    enter: Annotated[bool, Option("--enter/--no-enter", help="Press Enter after the text; default: yes.")] = True,
+    keys: Annotated[bool, Option("--keys", "-k", help="The words are key names: Enter C-c M-x Up F5 ...")] = False,
+) -> int | None:
+    """Type text into a session, and Enter; or press keys, as the program's terminal mode encodes them."""
+    session = asking.session(target)
+    if keys:
+        try:
+            session.type_in(session.screen.keys(text or []))
+        except UnknownKey as error:
+            raise BadUsage(
+                f"send: no key named {error.name!r}", hint="names as in tmux: Enter, C-c, M-x, Up, F5"
+            ) from None
+        return None
+    if text == ["-"]:
+        async for data in asking.stdin():
+            session.type_in(data)
+            while session.input_high:
+                await asking.until(session.when_input_low)
+    elif text:
+        session.type_in(" ".join(text).encode("utf-8", "surrogateescape"))
+    if enter and text != ["-"]:
+        session.type_in(session.screen.keys(["Enter"]))
+    return None

@@ -1,0 +1,191 @@
+"""The client: ship the command to the server, print what comes back, exit as it says.
+
+What runs here at every command is kept to what that needs; the rest (starting
+a server, attaching, commands that must work without a server) is imported
+when its turn comes. tests/test_startup.py counts the modules.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agentmux.mux import paths
+from agentmux.mux.client import Connection
+from agentmux.mux.errors import AgentmuxError, BadUsage, NoServer, ServerLost, UnknownCommand
+from agentmux.mux.protocol import Kind, Request, number, unpack
+
+from . import commands
+from .commands import CLIENT, STARTS, Command
+
+RESENDS = 8
+"""How often a command is sent again when the server goes away before it began."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line; return its exit status. The one place where errors become text."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except AgentmuxError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141  # the reader of our output left, as in `agentmux ls | head -1`
+
+
+def fail(error: AgentmuxError) -> int:
+    """Print ``error`` as every error is printed; return its exit status."""
+    lines = [line for line in (error.problem, error.hint) if line]
+    write_all(2, "".join(f"agentmux: {line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    return error.status
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write ``data`` to ``fd``, however often it takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _run(argv: list[str]) -> int:
+    name = path = ""
+    words = list(argv)
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        if option in ("-V", "--version"):
+            from agentmux.mux.version import VERSION
+
+            write_all(1, f"agentmux {VERSION}\n".encode())
+            return 0
+        if option in ("-h", "--help"):
+            words.insert(0, "--help")
+            break
+        if option[:2] not in ("-L", "-S") or option.startswith("--"):
+            raise BadUsage(f"unknown option {option!r}", hint="see: agentmux --help")
+        value = option[2:] or (words.pop(0) if words else "")
+        if not value:
+            raise BadUsage(f"option {option!r} needs a value", hint="see: agentmux --help")
+        if option[1] == "L":
+            name = value
+        else:
+            path = value
+    if "/" in name:
+        raise BadUsage(f"{name!r} can't be a server name: it has a '/'", hint="give a path with -S")
+    completing = "_AGENTMUX_COMPLETE" in os.environ
+    if completing or "--help" in words[:2] or "-h" in words[:2]:
+        return _local(words, name, path, completing=completing)
+    words = words or ["ls"]
+    command = commands.find(words[0])
+    if command is None:
+        raise UnknownCommand(words[0], _near(words[0]))
+    socket = paths.socket_path(os.environ, name, path)
+    if command.server == CLIENT or (words[:2] == ["server", "stop"] and "--force" in words):
+        from . import local
+
+        return local.run(words, socket)
+    return _ask(words, command, socket)
+
+
+def _local(words: list[str], name: str, path: str, *, completing: bool) -> int:
+    """Answer ``--help``, which needs no server, and completion, which asks one if it runs."""
+    from . import local
+
+    if completing:
+        return local.complete(paths.socket_path(os.environ, name, path))
+    return local.show_help([word for word in words if word not in ("-h", "--help")])
+
+
+def _near(word: str) -> str:
+    import difflib
+
+    known = [w for command in commands.COMMANDS for w in (command.name, *command.aliases)]
+    close = difflib.get_close_matches(word, known, n=1)
+    return close[0] if close else ""
+
+
+def terminal_size() -> tuple[int, int]:
+    """Return (columns, rows) of the first of standard output, input and error that is a terminal."""
+    for fd in (1, 0, 2):
+        try:
+            columns, rows = os.get_terminal_size(fd)
+        except OSError:
+            continue
+        return columns, rows
+    return 0, 0
+
+
+def make_request(words: list[str]) -> Request:
+    """Return the request for ``words`` from this process's surroundings."""
+    try:
+        cwd = os.getcwd()
+    except FileNotFoundError:
+        cwd = os.environ.get("HOME", "/")
+    ttys = (os.isatty(0), os.isatty(1), os.isatty(2))
+    return Request(words, cwd, dict(os.environ), terminal_size(), ttys)
+
+
+def connect(command: Command, socket: str) -> Connection:
+    """Return a connection, to a new server if ``command`` starts one."""
+    try:
+        return Connection.open(socket)
+    except NoServer:
+        if command.server != STARTS:
+            raise
+    from agentmux.mux.start import start_server
+
+    return start_server(socket)
+
+
+def _ask(words: list[str], command: Command, socket: str) -> int:
+    request = make_request(words).pack()
+    for attempt in range(RESENDS):
+        connection = connect(command, socket)
+        try:
+            connection.hello(attempt)
+            connection.send(Kind.COMMAND, request)
+            status, accepted = _follow(connection)
+        finally:
+            connection.close()
+        if status is not None:
+            return status
+        if accepted and not command.repeatable:
+            raise ServerLost(words[0])
+    raise ServerLost(words[0])
+
+
+def _follow(connection: Connection) -> tuple[int | None, bool]:
+    """Return (exit status, or None where the command must be sent again; whether it had begun)."""
+    accepted = False
+    for kind, body in connection.frames():
+        if kind == Kind.STDOUT:
+            write_all(1, body)
+        elif kind == Kind.STDERR:
+            write_all(2, body)
+        elif kind == Kind.EXIT:
+            fields = unpack(body, 2)
+            if fields[1]:
+                write_all(1, fields[1] + b"\n")
+            if len(fields) > 3 and (pid := number(fields[3])) > 0:
+                from . import local
+
+                local.wait_for(pid)
+            return number(fields[0]), accepted
+        elif kind == Kind.ACCEPTED:
+            accepted = True
+            connection.patient()
+        elif kind == Kind.WANT_STDIN:
+            from . import local
+
+            local.pump_stdin(connection)
+        elif kind == Kind.ATTACHED:
+            from . import attach
+
+            return attach.run(connection, body), accepted
+        elif kind == Kind.RETRY:
+            return None, False
+    return None, accepted
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""How sessions are shown: the facts of one, lists, formats. Everything foreign is made safe here.
+
+Rules: names, commands, titles and labels come from programs and other people;
+no control character of theirs reaches a terminal. ``--json`` prints one line,
+keys never change meaning, keys are only added.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+
+from agentmux.mux.errors import BadUsage
+from agentmux.mux.mux import Mux, Record
+
+Facts = dict[str, object]
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_FIELD = re.compile(r"\{([a-z_]+(?:\.[^{}]+)?)\}")
+
+
+def safe(text: str) -> str:
+    """Return ``text`` with control, bidirectional and undecodable characters as escapes."""
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def facts(mux: Mux, row: Record) -> Facts:
+    """Return what there is to say of a session. Times are Unix seconds, ``age`` is whole seconds."""
+    end = row.ended if row.ended is not None else mux.now()
+    return {
+        "id": row.id,
+        "name": row.name,
+        "state": row.state,
+        "exit_status": row.exit_status,
+        "command": shlex.join(row.argv),
+        "cwd": row.cwd,
+        "age": max(0, int(end - (row.started or row.created))),
+        "attached": mux.attached(row.id),
+        "size": list(row.size),
+        "labels": dict(row.labels),
+        "pid": mux.pid(row.id),
+        "argv": list(row.argv),
+        "env_names": list(row.env_names),
+        "created": row.created,
+        "started": row.started,
+        "ended": row.ended,
+        "starts": row.starts,
+    }
+
+
+def shown(key: str, value: object) -> str:
+    """Return one fact as people read it."""
+    if value is None:
+        return "-"
+    if key == "age":
+        return age(int(str(value)))
+    if key == "size" and isinstance(value, list):
+        return "x".join(map(str, value))
+    if isinstance(value, Mapping):
+        return safe(",".join(f"{name}={text}" for name, text in value.items()))
+    if isinstance(value, list):
+        return safe(" ".join(map(str, value)))
+    return safe(str(value))
+
+
+def age(seconds: int) -> str:
+    """Return a duration in its two largest units."""
+    for unit, length, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if seconds >= length:
+            return f"{seconds // length}{unit}{seconds % length // part}{smaller}"
+    return f"{seconds}s"
+
+
+def formatted(template: str, values: Facts) -> str:
+    """Return ``template`` with each ``{key}`` replaced; ``{labels.KEY}`` names one label, backslash escapes work.
+
+    Raises:
+        BadUsage: there is no such key.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        key, _, label = match[1].partition(".")
+        if key not in values:
+            raise BadUsage(f"no field {key!r} to format", hint="fields: " + ", ".join(values))
+        value = values[key]
+        if label and isinstance(value, Mapping):
+            return safe(str(value.get(label, "")))
+        return shown(key, value)
+
+    plain = template.replace("\\t", "\t").replace("\\n", "\n").replace("\\\\", "\\")
+    return _FIELD.sub(fill, plain)
+
+
+def matches(expression: str, values: Facts) -> bool:
+    """Whether a session's facts fit ``KEY=VALUE``, ``KEY!=VALUE`` or ``KEY~REGEX``.
+
+    Raises:
+        BadUsage: it is none of these.
+    """
+    found = re.fullmatch(r"([a-z_]+(?:\.[^=!~]+)?)(!=|=|~)(.*)", expression, re.DOTALL)
+    if found is None:
+        raise BadUsage(f"{expression!r} is no filter", hint="write KEY=VALUE, KEY!=VALUE or KEY~REGEX")
+    key, operator, wanted = found.groups()
+    value = formatted("{" + key + "}", values)
+    if operator == "~":
+        try:
+            return re.search(wanted, value) is not None
+        except re.error as error:
+            raise BadUsage(f"{wanted!r} is no regular expression: {error}") from None
+    return (value == wanted) == (operator == "=")
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return lines in columns. The last column is not padded."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in lines
+    )

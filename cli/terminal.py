@@ -1,0 +1,95 @@
+"""Borrow the user's terminal and give it back as it was, by whatever road.
+
+Writes go through a descriptor of our own, opened by the terminal's name, so
+that O_NONBLOCK is never set on the open file that the user's shell shares: a
+stalled terminal then can't trap the client, and the shell never sees EAGAIN.
+"""
+
+from __future__ import annotations
+
+import os
+import termios
+import tty
+from contextlib import contextmanager
+
+from agentmux.mux.screen import Screen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PENDING_LIMIT = 1 << 18
+"""Bytes kept for a terminal that does not take them. Above it the server is not read
+from, which then drops its backlog and owes a redraw."""
+
+
+class Terminal:
+    """The user's terminal while it is borrowed: raw, written to without blocking."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.pending = bytearray()
+        self._own = True
+        try:
+            self._out = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:  # a tty of another container or user: blocking writes then
+            self._out, self._own = fd, False
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes writable when :meth:`flush` can go on."""
+        return self._out
+
+    @property
+    def full(self) -> bool:
+        """Whether to stop reading from the server for now."""
+        return len(self.pending) > PENDING_LIMIT
+
+    def write(self, data: bytes) -> None:
+        """Write ``data``, or as much as the terminal takes now and the rest later."""
+        if not self.pending:
+            data = data[self._write(data) :]
+        self.pending += data
+
+    def flush(self) -> None:
+        """Write more of what is pending."""
+        del self.pending[: self._write(self.pending)]
+
+    def _write(self, data: bytes | bytearray) -> int:
+        try:
+            return os.write(self._out, data)
+        except BlockingIOError:
+            return 0
+
+    def size(self) -> tuple[int, int]:
+        """Return (columns, rows)."""
+        columns, rows = os.get_terminal_size(self.fd)
+        return columns, rows
+
+    def close(self) -> None:
+        """Close our own descriptor."""
+        if self._own:
+            os.close(self._out)
+
+
+@contextmanager
+def borrowed(fd: int) -> Iterator[Terminal]:
+    """Put the terminal on ``fd`` in raw mode; on the way out reset every mode that a program can have set.
+
+    What is still pending is thrown away, and the last bytes are written
+    blocking: the terminal must not be left in the middle of a sequence.
+    """
+    before = termios.tcgetattr(fd)
+    terminal = Terminal(fd)
+    try:
+        tty.setraw(fd)
+        yield terminal
+    finally:
+        try:
+            os.write(fd, Screen.leave_client())
+        except OSError:
+            pass  # the terminal is gone, nothing to restore
+        terminal.close()
+        try:
+            termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        except termios.error:
+            pass

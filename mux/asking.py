@@ -1,0 +1,174 @@
+"""What a command sees of the world: the mux, who asks, and where to print."""
+
+from __future__ import annotations
+
+import json
+
+from .errors import NeedsTerminal, Nested
+from .protocol import Kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+    from collections.abc import AsyncIterator, Callable
+
+    from .events import Happened
+    from .mux import Mux
+    from .peer import Peer
+    from .protocol import Request
+    from .session import Session
+
+
+class Asking:
+    """One command being run for one client. The context of every function in ``cli/commands``.
+
+    Attributes:
+        request: argv, cwd, environment and terminal of the client.
+        last_line: printed by the client at its very end.
+        wait_for: pid that the client waits for before it exits; 0 for none.
+    """
+
+    def __init__(self, mux: Mux, peer: Peer, request: Request) -> None:
+        self.mux = mux
+        self.request = request
+        self.last_line = ""
+        self.wait_for = 0
+        self._peer = peer
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The server's loop."""
+        return self.mux.loop
+
+    # -- output
+
+    def out(self, text: str) -> None:
+        """Print ``text`` on the client's standard output, with a newline."""
+        self.write(text.encode("utf-8", "surrogateescape") + b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Print bytes on the client's standard output."""
+        if data:
+            self._peer.send(Kind.STDOUT, data)
+
+    def json(self, value: object) -> None:
+        """Print ``value`` as one line of JSON."""
+        self.out(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode())
+
+    def err(self, text: str) -> None:
+        """Print a line on the client's standard error, as ``agentmux: text``."""
+        self._peer.send(Kind.STDERR, f"agentmux: {text}\n".encode("utf-8", "backslashreplace"))
+
+    async def drained(self) -> None:
+        """Wait while the client is behind: whoever prints much calls this in between."""
+        await self._peer.drained()
+
+    async def stdin(self) -> AsyncIterator[bytes]:
+        """Yield the client's standard input until its end."""
+        peer = self._peer
+        peer.send(Kind.WANT_STDIN)
+        while True:
+            while peer.stdin:
+                data = peer.stdin.pop(0)
+                peer.stdin_size -= len(data)
+                peer.go_on_reading()
+                yield data
+            if peer.stdin_ended:
+                return
+            await self.until(lambda wake: setattr(peer, "on_stdin", wake))
+
+    async def until(self, register: Callable[[Callable[[], None]], object]) -> None:
+        """Wait until the callback that ``register`` is given is called."""
+        future = self.loop.create_future()
+        register(lambda: None if future.done() else future.set_result(None))
+        await future
+
+    async def changed(self, session: Session, deadline: float | None) -> bool:
+        """Wait until ``session`` prints or ends; False at ``deadline`` (loop time)."""
+        future = self.loop.create_future()
+
+        def wake(reached: bool) -> None:
+            if not future.done():
+                future.set_result(reached)
+
+        def changed() -> None:
+            wake(True)
+
+        timer = None if deadline is None else self.loop.call_at(deadline, wake, False)
+        session.watchers.append(changed)
+        try:
+            return bool(await future)
+        finally:
+            session.watchers.remove(changed)
+            if timer is not None:
+                timer.cancel()
+
+    async def events(self, session: Session | None) -> AsyncIterator[Happened]:
+        """Yield events from now on, of one session or of all, until the client goes."""
+        waiting: list[Future[None]] = []
+
+        def wake() -> None:
+            if waiting and not waiting[0].done():
+                waiting[0].set_result(None)
+
+        subscription = self.mux.bus.subscribe(wake, None if session is None else session.id)
+        try:
+            while True:
+                for event in subscription.take():
+                    yield event
+                waiting[:] = [self.loop.create_future()]
+                if not subscription.empty:
+                    continue
+                await waiting[0]
+        finally:
+            self.mux.bus.unsubscribe(subscription)
+
+    async def upgrade(self) -> None:
+        """Have the client's version of keeper and server take over.
+
+        Raises:
+            UpgradeRefused: it does not run here.
+        """
+        server, keeper = self._peer.launch
+        await self.mux.upgraded(server, keeper)
+
+    # -- sessions
+
+    @property
+    def own_session(self) -> int:
+        """The id of the session that the client runs in; 0 if in none of ours."""
+        env = self.request.env
+        inside = env.get("AGENTMUX", "").rpartition(",")[0] == self.mux.socket
+        number = env.get("AGENTMUX_SESSION", "")
+        return int(number) if inside and number.isdigit() else 0
+
+    def session(self, target: str | None) -> Session:
+        """Return what ``-t`` names; without it the session we are in, else the last one used.
+
+        Raises:
+            UnknownSession, AmbiguousTarget, NoSession.
+        """
+        if target is not None:
+            return self.mux.find(target)
+        if own := self.own_session:
+            return self.mux.find(str(own))
+        return self.mux.latest()
+
+    def attach(self, session: Session, *, read_only: bool = False, again: bool = False) -> None:
+        """Show ``session`` on the client's terminal. The command ends, the client stays.
+
+        Args:
+            again: the client was attached already, to a server that is gone.
+
+        Raises:
+            NeedsTerminal, Nested.
+        """
+        from .attachment import Attachment
+
+        if not (self.request.ttys[0] and self.request.ttys[1]):
+            raise NeedsTerminal("use -d to start a session without attaching")
+        if self.request.env.get("AGENTMUX"):
+            raise Nested
+        attachment = Attachment(self.mux, self._peer, self.request, read_only=read_only)
+        attachment.show(session, first=not again)
+        self._peer.attachment = attachment

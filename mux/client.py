@@ -1,0 +1,145 @@
+"""The client's end of the socket: find or start the server, ask, hand over what comes back.
+
+Imported at every command, so it uses the C module ``_socket``: ``socket`` and
+what it pulls in take as long as a bare interpreter start.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+
+from . import paths
+from .errors import BadFolder, NoServer, ServerSilent
+from .protocol import PROTOCOL, Decoder, Kind, encode, pack
+from .version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 40.0
+"""Seconds without an answer before the client gives up. The keeper replaces a
+hung server within 15 s, and the next one answers what waits in the backlog."""
+
+
+def launch_argv() -> tuple[list[str], list[str]]:
+    """Return how this installation starts a server and a keeper: (server, keeper).
+
+    The server gets the folder that holds the package, so that a copied or
+    linked tree starts its own code and nobody else's.
+    """
+    mux = os.path.dirname(os.path.abspath(__file__))
+    root = os.path.dirname(os.path.dirname(mux))
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from agentmux.cli.serve import main; main()"
+    return [sys.executable, "-I", "-c", code, root], [sys.executable, "-I", os.path.join(mux, "keeper.py")]
+
+
+class Connection:
+    """A blocking connection to the server.
+
+    Owns its socket. Reads time out after ``PATIENCE`` until :meth:`patient` is called.
+    """
+
+    def __init__(self, sock: _socket.socket, path: str) -> None:
+        self.sock = sock
+        self.path = path
+        self._decoder = Decoder()
+        self._ready: list[tuple[int, bytes]] = []
+        sock.settimeout(PATIENCE)
+
+    @classmethod
+    def open(cls, path: str) -> Connection:
+        """Connect to the server that listens on ``path``.
+
+        Raises:
+            NoServer: nobody does. Start one with ``start.start_server``.
+            BadFolder: the socket's folder is not private, or the server is not ours.
+        """
+        try:
+            paths.private_folder(os.path.dirname(path), create=False)
+            sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            sock.settimeout(PATIENCE)  # connect waits too, while the backlog is full
+            sock.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise NoServer(path) from None
+        except BadFolder:
+            if not os.path.lexists(os.path.dirname(path)):
+                raise NoServer(path) from None
+            raise
+        except TimeoutError:
+            raise ServerSilent(path, PATIENCE) from None
+        uid = peer_uid(sock)
+        if uid not in (None, os.getuid()):
+            raise BadFolder(path, f"is served by uid {uid}", "name another socket with -S")
+        return cls(sock, path)
+
+    def hello(self, attempt: int) -> None:
+        """Say who we are. A server older than us upgrades itself, the first time it is asked."""
+        server, keeper = launch_argv()
+        fields = [
+            VERSION.encode(),
+            b"%d" % PROTOCOL,
+            b"%d" % attempt,
+            os.fsencode("\0".join(server)),
+            os.fsencode("\0".join(keeper)),
+        ]
+        self.send(Kind.HELLO, pack(fields))
+
+    def send(self, kind: int, body: bytes = b"") -> None:
+        """Send one frame. A broken connection shows at the next read, with what was said before."""
+        try:
+            self.sock.sendall(encode(kind, body))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        except TimeoutError:
+            raise ServerSilent(self.path, PATIENCE) from None
+
+    def patient(self) -> None:
+        """Wait for ever from now on: the server has begun the command."""
+        self.sock.settimeout(None)
+
+    def receive(self) -> bool:
+        """Read once from the socket; False when the connection ended.
+
+        Raises:
+            ServerSilent: nothing came for ``PATIENCE`` seconds.
+        """
+        try:
+            data = self.sock.recv(65536)
+        except TimeoutError:
+            raise ServerSilent(self.path, PATIENCE) from None
+        except ConnectionResetError:
+            return False
+        self._ready += self._decoder.feed(data)
+        return bool(data)
+
+    def taken(self) -> list[tuple[int, bytes]]:
+        """Return the frames that have arrived and were not handed out yet."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """Yield frames until the connection ends. Whoever stops early finds the rest in :meth:`taken`."""
+        while True:
+            while self._ready:
+                yield self._ready.pop(0)
+            if not self.receive():
+                return
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+
+def peer_uid(sock: _socket.socket) -> int | None:
+    """Return the uid at the other end, or None where the system can't tell."""
+    if sys.platform == "linux":
+        credentials = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
+        return int.from_bytes(credentials[4:8], sys.byteorder)
+    elif sys.platform == "darwin":
+        # struct xucred { u_int cr_version; uid_t cr_uid; ... } by SOL_LOCAL (0), LOCAL_PEERCRED (1)
+        return int.from_bytes(sock.getsockopt(0, 1, 76)[4:8], sys.byteorder)
+    else:
+        return None

@@ -1,0 +1,1 @@
+"""The parts behind mux/screen.py, the one door to libghostty-vt. Nothing else imports from here."""

@@ -1,0 +1,610 @@
+"""The mux: the one place that owns every session of a socket.
+
+Everybody else names a session by its id and asks here. It speaks with the
+keeper, which forks and holds the programs, and with the store, which remembers
+them; it decides nothing about terminals (session.py) or clients (peer.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import signal
+import time
+from dataclasses import dataclass, field
+
+from agentmux.store.errors import NameTaken as RowNameTaken
+from agentmux.store.errors import NoSuchSession, StoreError
+from agentmux.store.inbox import Inbox, Phase, unsaved
+from agentmux.store.journal import Journal
+from agentmux.store.sessions import SessionRow, Sessions
+
+from . import size as sizes
+from . import sweep, targets
+from .config import Config, File
+from .environment import child_environment
+from .errors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
+from .events import Bus, Happened
+from .keeperlink import (
+    Exited,
+    Failed,
+    KeeperGone,
+    KeeperLink,
+    Listener,
+    Pane,
+    Ping,
+    Replaced,
+    Settled,
+    Spawned,
+    Welcome,
+    start_keeper,
+)
+from .lifecycle import State
+from .session import READ, SHARE, Session
+from .size import Size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Record = SessionRow
+"""A session's record, by the name under which the command line knows it."""
+
+ACTIVITY = 1.0
+"""Least seconds between two ``output-activity`` events of one session."""
+
+SWEEP_ROUNDS = 20
+"""How often a kill looks again for processes that were forked while it looked."""
+
+CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
+"""Ends of a server that point at the emulator, when it was being fed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What to start.
+
+    Attributes:
+        argv: the program and its arguments; empty for the default command.
+        env: the requesting client's environment.
+        extra: what the user added to it.
+        size: None for the default.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    name: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    size: Size | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Mux:
+    """All sessions of one socket. One per server."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        link: KeeperLink,
+        rows: Sessions,
+        inbox: Inbox,
+        *,
+        socket: str,
+        data: str,
+        config: File,
+        argv: tuple[list[str], list[str]],
+        on_listener: Callable[[int], None],
+        on_replaced: Callable[[], None],
+        log: Callable[[str], None],
+    ) -> None:
+        self.loop = loop
+        self.rows = rows
+        self.inbox = inbox
+        self.socket = socket
+        self.bus = Bus()
+        self.keeper_pid = 0
+        self._link = link
+        self._data = data
+        self._config = config
+        self._server_argv, self._keeper_argv = argv
+        self._on_listener = on_listener
+        self._on_replaced = on_replaced
+        self._log = log
+        self._sessions: dict[int, Session] = {}
+        self._spawning: dict[int, asyncio.Future[None]] = {}
+        self._recovered: set[int] = set()
+        self._turn: set[int] = set()
+        self._busy = 1
+        self._told: dict[int, float] = {}
+        self._shown: list[int] = []  # ids, most recently shown or started first
+        self._listener = -1
+        self._stopping = False
+        self._upgrade: asyncio.Future[None] | None = None
+
+    # -- what a session asks (session.Host)
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        return time.time()
+
+    def config(self) -> Config:
+        """Return the configuration as the file is now."""
+        return self._config.config()
+
+    def warn(self, text: str) -> None:
+        """Write a line to the log."""
+        self._log(text)
+
+    def share(self, session: int) -> int:
+        """Return how much ``session`` may read at this turn: less when others are as busy."""
+        if not self._turn:
+            self.loop.call_soon(self._turn_over)
+        self._turn.add(session)
+        return READ if max(self._busy, len(self._turn)) == 1 else SHARE
+
+    def _turn_over(self) -> None:
+        self._busy = len(self._turn)
+        self._turn.clear()
+
+    def publish(self, kind: str, session: Session | SessionRow, **facts: str | int | None) -> None:
+        """Tell whoever follows."""
+        if not self.bus.followed:
+            return
+        if kind == "output-activity":
+            now = self.loop.time()
+            if now - self._told.get(session.id, -ACTIVITY) < ACTIVITY:
+                return
+            self._told[session.id] = now
+        self.bus.publish(Happened(self.now(), kind, session.id, session.name, facts))
+
+    def finished(self, session: Session) -> None:
+        """A session ended: the keeper need not hold its pane any more."""
+        self._link.forget(session.id)
+        self.flush()
+        self._told.pop(session.id, None)
+
+    # -- the keeper
+
+    def connect(self) -> None:
+        """Begin: greet the keeper, which then hands over what it holds."""
+        self.loop.add_reader(self._link.fileno(), self._on_link)
+        self._link.hello(self._server_argv)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is queued for the keeper, now or when its socket takes it."""
+        try:
+            self._link.flush()
+        except KeeperGone:
+            return  # the next read tells
+        if self._link.wants_write:
+            self.loop.add_writer(self._link.fileno(), self._on_link_writable)
+
+    def _on_link_writable(self) -> None:
+        self.loop.remove_writer(self._link.fileno())
+        self.flush()
+
+    def _on_link(self) -> None:
+        try:
+            events = self._link.receive()
+        except KeeperGone:
+            self._keeper_died()
+            return
+        for event in events:
+            match event:
+                case Ping(n=n):
+                    self._link.pong(n)
+                case Welcome():
+                    self.keeper_pid = event.pid
+                    self._recover_inbox(event.died)
+                case Listener(fd=fd):
+                    self._listener = fd
+                    self._on_listener(fd)
+                case Pane():
+                    self._recover(event)
+                case Settled():
+                    self._settled()
+                case Spawned():
+                    self._spawned(event)
+                case Failed():
+                    self._failed(event)
+                case Exited():
+                    session = self._sessions.get(event.pane)
+                    if session is not None and session.state is State.RUNNING:
+                        session.exited(event.status)
+                case Replaced():
+                    self._replaced()
+                    return
+        self.flush()
+
+    def _replaced(self) -> None:
+        """Another server takes over: read nothing more, or two would split the output."""
+        self._stopping = True
+        self.loop.remove_reader(self._link.fileno())
+        for session in self.live():
+            session.close()
+        if self._upgrade is not None and not self._upgrade.done():
+            self._upgrade.set_result(None)
+        # The task that waits for it answers its client in the next turn of the loop.
+        self.loop.call_soon(self.loop.call_soon, self._on_replaced)
+
+    def _recover_inbox(self, died: int | None) -> None:
+        """Finish what the server before us was doing when it died."""
+        recovered = self.inbox.recover()
+        if recovered is None:
+            return
+        try:
+            row = self.rows.get(recovered.pane)
+        except NoSuchSession:
+            self.inbox.done()
+            return
+        session = self._session(row)
+        if recovered.phase is Phase.READING:
+            session.recover_output(recovered.offset, unsaved(recovered, session.journal.end))
+        elif died in CRASHES or recovered.attempts > 1:
+            start, stop = recovered.offset, recovered.offset + len(recovered.data)
+            self._log(f"session {row.name!r}: output {start}..{stop} crashed the emulator, not fed again")
+            self.rows.add_poison(row.id, start, stop)
+        self.inbox.done()
+
+    def _recover(self, pane: Pane) -> None:
+        """Take up a pane that outlived the server before us."""
+        try:
+            row = self.rows.get(pane.pane)
+        except NoSuchSession:
+            self._log(f"pane {pane.pane} (pid {pane.pid}) has no record: let go")
+            os.close(pane.fd)
+            self._link.forget(pane.pane)
+            return
+        session = self._session(row)
+        self._recovered.add(row.id)
+        session.begin(pane.fd, pane.pid)
+        if session.state is not State.RUNNING:
+            # STARTING: the server died between spawn and record. LOST, EXITED: it was given up
+            # too early. In each case the keeper knows better.
+            session.found(pane.started)
+        if pane.exited:
+            session.exited(pane.status)
+
+    def _settled(self) -> None:
+        """Everything was handed over: what else should run is lost."""
+        for row in self.rows.running():
+            if row.id not in self._recovered and row.id not in self._spawning:
+                self._session(row).vanished()
+        self._recovered.clear()
+        self._link.ready()
+
+    def _keeper_died(self) -> None:
+        """Start another keeper and give it all we hold; the programs notice nothing."""
+        self.loop.remove_reader(self._link.fileno())
+        self.loop.remove_writer(self._link.fileno())
+        self._link.close()
+        if self._stopping:
+            return
+        self._log("the keeper died: starting another")
+        python_and_file = self._keeper_argv
+        self._link = start_keeper(
+            self.socket, self._server_argv, self._log_path(), python_and_file[0], python_and_file[-1]
+        )
+        self.loop.add_reader(self._link.fileno(), self._on_link)
+        self._link.hello(self._server_argv)
+        self._link.listener(self._listener, self.socket)
+        for session in list(self._sessions.values()):
+            if session.master is not None:
+                self._recovered.add(session.id)
+                self._link.adopt(
+                    session.id,
+                    session.pid,
+                    label=str(session.id),
+                    status=session.row.exit_status,
+                    exited=session.state is State.DRAINING,
+                    started=session.row.started or 0.0,
+                    fd=session.master,
+                )
+        for future in self._spawning.values():
+            if not future.done():
+                future.set_exception(SpawnFailed("the program", "the keeper died", "try again"))
+        self.flush()
+
+    def _log_path(self) -> str:
+        from .paths import log_file
+
+        return log_file(self.socket)
+
+    # -- finding
+
+    def _session(self, row: SessionRow) -> Session:
+        session = self._sessions.get(row.id)
+        if session is None:
+            config = self.config()
+            folder = os.path.join(self._data, "sessions", str(row.id))
+            journal = Journal(folder, limit=config.number("journal-bytes"))
+            session = self._sessions[row.id] = Session(row, journal, self)
+        return session
+
+    def all_rows(self) -> list[SessionRow]:
+        """Return the record of every session there is, oldest first."""
+        return self.rows.all()
+
+    def live(self) -> list[Session]:
+        """Return the running sessions, oldest first."""
+        return sorted((s for s in self._sessions.values() if s.live), key=lambda session: session.id)
+
+    def find(self, target: str) -> Session:
+        """Return the session that a user's target means.
+
+        Raises:
+            UnknownSession, AmbiguousTarget: see ``targets.find``.
+        """
+        live = self.live()
+        for session in live:  # the common case costs no query
+            if target in (session.name, str(session.id)):
+                return session
+        found = targets.find(target, self.rows.all())
+        assert isinstance(found, SessionRow)
+        return self._session(found)
+
+    def latest(self) -> Session:
+        """Return the live session that was shown or started last.
+
+        Raises:
+            NoSession: none is live.
+        """
+        live = {session.id: session for session in self.live()}
+        for number in self._shown:
+            if number in live:
+                return live[number]
+        if live:
+            return live[max(live)]
+        raise NoSession
+
+    def shown(self, session: Session) -> None:
+        """Remember that somebody looks at ``session``."""
+        if session.id in self._shown:
+            self._shown.remove(session.id)
+        self._shown.insert(0, session.id)
+        del self._shown[100:]
+
+    def attached(self, session: int) -> int:
+        """Return how many clients watch a session."""
+        found = self._sessions.get(session)
+        return len(found.viewers) if found else 0
+
+    def pid(self, session: int) -> int | None:
+        """Return the pid of a live session's first process."""
+        found = self._sessions.get(session)
+        return found.pid if found is not None and found.master is not None else None
+
+    # -- doing
+
+    async def create(self, spec: Spec) -> Session:
+        """Record a session, start its program, return it once exec is confirmed.
+
+        Raises:
+            NameTaken, BadName: the name can't be had.
+            SpawnFailed: the program did not start; the record stays.
+        """
+        argv = spec.argv or self._default_command(spec.env)
+        taken = {session.name for session in self.live()}
+        name = targets.checked_name(spec.name) if spec.name else targets.free_name(argv[0], taken)
+        size = sizes.clamped(spec.size or sizes.parsed(self.config().text("default-size")))
+        try:
+            row = self.rows.add(name, argv, spec.cwd, created=self.now(), size=size, env=spec.extra, labels=spec.labels)
+        except RowNameTaken:
+            raise NameTaken(name) from None
+        try:
+            session = self._session(row)
+        except StoreError:
+            self.rows.set_exited(row.id, 126, self.now())
+            raise
+        self.publish("created", session)
+        await self._spawn(session, spec.env)
+        return session
+
+    async def restart(self, session: Session, env: Mapping[str, str], size: Size | None) -> None:
+        """Run an ended session's command again, in the same record.
+
+        Raises:
+            StillRunning, NameTaken, SpawnFailed.
+        """
+        if session.live:
+            raise StillRunning(session.name)
+        try:
+            row = self.rows.restarting(session.id, size=size and sizes.clamped(size))
+        except RowNameTaken:
+            raise NameTaken(session.name) from None
+        session.restarting(row)
+        await self._spawn(session, env)
+
+    def _default_command(self, env: Mapping[str, str]) -> tuple[str, ...]:
+        command = self.config().text("default-command")
+        return tuple(shlex.split(command)) or (env.get("SHELL") or "/bin/sh",)
+
+    async def _spawn(self, session: Session, env: Mapping[str, str]) -> None:
+        row = session.row
+        child = child_environment(env, session=str(row.id), socket=self.socket, pid=self.keeper_pid, extra=row.env)
+        child["PWD"] = row.cwd
+        problem, status = "", 127
+        program = _program(row.argv[0], row.cwd, child.get("PATH", os.defpath))
+        if not _is_folder(row.cwd):
+            problem = f"folder {row.cwd!r} does not exist"
+        elif program is None:
+            problem = "no such command"
+        else:
+            future = self._spawning[row.id] = self.loop.create_future()
+            try:
+                self._link.spawn(
+                    row.id,
+                    argv=row.argv,
+                    cwd=row.cwd,
+                    env=child,
+                    size=row.size,
+                    label=str(row.id),
+                    program=program,
+                )
+                self.flush()
+                await future
+            except SpawnFailed as error:
+                problem, status = str(error.hint), error.status
+            finally:
+                del self._spawning[row.id]
+        if problem:
+            if session.state is State.STARTING:
+                session.start_failed(status)
+            raise SpawnFailed(row.argv[0], problem)
+        self.shown(session)
+
+    def _spawned(self, event: Spawned) -> None:
+        session = self._sessions[event.pane]
+        session.begin(event.fd, event.pid)
+        session.started(self.now())
+        future = self._spawning.get(event.pane)
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def _failed(self, event: Failed) -> None:
+        if event.pane == 0:
+            self._log(f"upgrade refused: {event.problem}")
+            if self._upgrade is not None and not self._upgrade.done():
+                self._upgrade.set_exception(UpgradeRefused(event.problem))
+            return
+        future = self._spawning.get(event.pane)
+        if future is not None and not future.done():
+            failed = SpawnFailed("", "", event.problem)
+            failed.status = 126 if event.errno in (13, 8) else 127  # EACCES, ENOEXEC, as shells say
+            future.set_exception(failed)
+
+    async def kill(self, session: Session, *, now: bool = False) -> None:
+        """End a session and every process of it; return when all are gone.
+
+        HUP and TERM to its groups, a grace period, KILL, then whatever escaped
+        to other groups and sessions. Goes on when the caller is cancelled.
+
+        Raises:
+            NotRunning: there is nothing to kill.
+        """
+        if not session.live:
+            raise NotRunning(session.name, session.state.shown)
+        await asyncio.shield(self.loop.create_task(self._kill(session, now)))
+
+    async def _kill(self, session: Session, now: bool) -> None:
+        session.killed = True
+        leader = session.pid
+        members = sweep.members(leader, self.socket, session.id)
+        over = asyncio.Event()
+        session.watchers.append(over.set)
+        try:
+            first = (signal.SIGKILL,) if now else (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT)
+            for number in first:
+                self._link.signal(session.id, number, group=True)
+            sweep.kill(members, signal.SIGKILL if now else signal.SIGCONT)
+            self.flush()
+            deadline = self.loop.time() + (0 if now else self.config().seconds("kill-grace"))
+            await self._until(lambda: not session.live, over, deadline)
+            if session.live:
+                self._link.signal(session.id, signal.SIGKILL, group=True)
+                self.flush()
+            for _ in range(SWEEP_ROUNDS):
+                members |= sweep.members(leader, self.socket, session.id)
+                alive = {process for process in members if sweep.alive(process)}
+                if not alive and not session.live:
+                    break
+                sweep.kill(alive)
+                await self._until(lambda: False, over, self.loop.time() + 0.05)
+            await self._until(lambda: not session.live, over, self.loop.time() + 5)
+        finally:
+            session.watchers.remove(over.set)
+
+    async def _until(self, done: Callable[[], bool], changed: asyncio.Event, deadline: float) -> None:
+        """Wait until ``done()``, asked again whenever ``changed`` is set, or the deadline."""
+        while not done():
+            changed.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await changed.wait()
+            except TimeoutError:
+                return
+
+    def interrupt(self, session: Session) -> None:
+        """Stop what the program does now, as a person at its terminal would: Ctrl-C.
+
+        Raises:
+            NotRunning, InputFull.
+        """
+        session.type_in(session.screen.keys(["C-c"]))
+
+    def rename(self, session: Session, name: str) -> None:
+        """Give a session another name.
+
+        Raises:
+            NameTaken, BadName.
+        """
+        try:
+            self.rows.rename(session.id, targets.checked_name(name))
+        except RowNameTaken:
+            raise NameTaken(name) from None
+        old = session.name
+        session.refresh(self.rows.get(session.id))
+        self.publish("renamed", session, old=old)
+
+    def label(self, session: Session, labels: Mapping[str, str]) -> None:
+        """Replace a session's labels."""
+        self.rows.set_labels(session.id, labels)
+        session.refresh(self.rows.get(session.id))
+        self.publish("labelled", session)
+
+    async def kill_all(self, sessions: Sequence[Session], *, now: bool) -> None:
+        """Kill several at once; each has its own grace period, so this takes one.
+
+        Raises:
+            NotRunning: the first of them that had ended; the others are killed.
+        """
+        results = await asyncio.gather(*(self.kill(s, now=now) for s in sessions), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+
+    def upgrade(self, server: Sequence[str], keeper: Sequence[str]) -> None:
+        """Have the keeper replace this server, then itself, by what the argvs start."""
+        self._link.upgrade(list(keeper), [*server, self.socket])
+        self.flush()
+
+    async def upgraded(self, server: Sequence[str], keeper: Sequence[str]) -> None:
+        """Upgrade; return when this server is about to go.
+
+        Raises:
+            UpgradeRefused: the keeper tried and goes on as it is.
+        """
+        self._upgrade = self.loop.create_future()
+        self.upgrade(server, keeper)
+        await self._upgrade
+
+    def stop(self) -> None:
+        """End the keeper too. Every session should be killed before."""
+        self._stopping = True
+        self._link.stop()
+        self.flush()
+
+    def close(self) -> None:
+        """Let go of everything; the keeper holds it for the next server."""
+        for session in self._sessions.values():
+            session.close()
+        self.loop.remove_reader(self._link.fileno())
+        self.loop.remove_writer(self._link.fileno())
+        self._link.close()
+        self.inbox.close()
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)
+
+
+def _program(word: str, cwd: str, path: str) -> str | None:
+    """Return the absolute path of what ``word`` runs from ``cwd`` with this PATH."""
+    if "/" in word:
+        return os.path.normpath(os.path.join(cwd, word))
+    folders = os.pathsep.join(os.path.join(cwd, folder) for folder in path.split(os.pathsep))
+    return shutil.which(word, path=folders)

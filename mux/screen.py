@@ -1,0 +1,412 @@
+"""The screen of a pane: the only door to the terminal emulator.
+
+Everything else imports this file and nothing from ``emulator/``. The library behind it is native code without safety
+checks, so what reaches it is bounded here: sizes, sequences that crash or stall it, snapshots that are not ours. A
+screen belongs to one thread. Importing this file is light; the library is loaded with the first screen.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from .emulator import reset
+from .emulator.errors import BadSnapshot, UnknownKey
+from .emulator.events import (
+    Bell,
+    ClipboardWrite,
+    CwdChanged,
+    Notification,
+    ProgramStatus,
+    Progress,
+    ProgressState,
+    ScreenEvent,
+    TitleChanged,
+)
+
+if TYPE_CHECKING:
+    from .emulator.frames import Source
+    from .emulator.terminal import Terminal
+
+__all__ = [
+    "BadSnapshot",
+    "Bell",
+    "ClipboardWrite",
+    "Cursor",
+    "CwdChanged",
+    "Notification",
+    "ProgramStatus",
+    "Progress",
+    "ProgressState",
+    "Screen",
+    "ScreenEvent",
+    "TitleChanged",
+    "UnknownKey",
+    "View",
+]
+
+MAX_SIZE = (1000, 500)
+"""Largest size in columns and rows: a huge one makes the library corrupt itself or the kernel kill the server."""
+
+SCROLLBACK = 10_000_000
+"""Bytes of scrollback kept unless told otherwise: 13 700 rows of 80 columns, 5 400 of 200."""
+
+_FOREGROUND, _BACKGROUND = (0xC0, 0xC0, 0xC0), (0x10, 0x10, 0x10)
+_LOST_SEQUENCE = b"\x1b]9999;"  # stands in for the start of a string too long to be kept: terminals swallow the rest
+
+Rgb = tuple[int, int, int]
+
+
+class Cursor(NamedTuple):
+    """Where the next character goes, counted from 0, and whether it is shown."""
+
+    x: int
+    y: int
+    visible: bool
+
+
+class Screen:
+    """One pane's terminal: takes what the program writes, knows what a terminal would show and answer.
+
+    ``on_reply`` gets the bytes to write to the program, ``on_event`` what else happened; both are called after the
+    write or resize that caused them, never inside of it, and may use the screen.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        *,
+        scrollback_bytes: int = SCROLLBACK,
+        on_reply: Callable[[bytes], None] | None = None,
+        on_event: Callable[[ScreenEvent], None] | None = None,
+    ) -> None:
+        from .emulator.terminal import Terminal
+
+        self._start(Terminal.blank(_clamped(size)), scrollback_bytes, on_reply, on_event)
+        self.set_colours(_FOREGROUND, _BACKGROUND, _FOREGROUND)
+
+    @classmethod
+    def restore(
+        cls,
+        blob: bytes,
+        *,
+        scrollback_bytes: int = SCROLLBACK,
+        on_reply: Callable[[bytes], None] | None = None,
+        on_event: Callable[[ScreenEvent], None] | None = None,
+    ) -> Self:
+        """Return the screen that ``snapshot`` described, in the size it had.
+
+        Raises:
+            BadSnapshot: damaged, cut, or from another build of the library. Start blank and replay the journal.
+        """
+        from .emulator import snapshot
+
+        screen = cls.__new__(cls)
+        screen._start(snapshot.restore(blob), scrollback_bytes, on_reply, on_event)
+        screen._dark = screen._box.dark = _is_dark(screen._colour("BACKGROUND_DEFAULT") or _BACKGROUND)
+        return screen
+
+    def _start(
+        self,
+        terminal: "Terminal",
+        scrollback_bytes: int,
+        on_reply: Callable[[bytes], None] | None,
+        on_event: Callable[[ScreenEvent], None] | None,
+    ) -> None:
+        from .emulator import callbacks, guard
+
+        self._guarded_feed = guard.feed
+        self._scrollback_bytes = scrollback_bytes
+        self._on_reply = on_reply
+        self._on_event = on_event
+        self._source: Source | None = None
+        self._generation = 0
+        self._dark = True
+        self._box = callbacks.Mailbox(terminal.size())
+        self._terminal = terminal
+        terminal.prepare(self._box, scrollback_bytes)
+        self._size, self._ground = terminal.state()
+
+    def close(self) -> None:
+        """Free the native terminal now; nothing else may be called afterwards."""
+        if self._source is not None:
+            self._generation = self._source.generation
+            self._source.grid.close()
+            self._source = None
+        self._terminal.close()
+
+    # Written to
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Take what the program wrote, cut anywhere.
+
+        A feed takes 4 to 15 ms a megabyte; hostile bytes take up to 50 us each, so keep chunks small where a loop
+        must stay responsive.
+        """
+        if not isinstance(data, bytes):
+            data = bytes(data)
+        self._guarded_feed(self._terminal, data, self._ground, self._size[0])
+        size, self._ground = self._terminal.state()
+        if size != self._size:  # DECCOLM: the program may not resize the pane
+            self._resize_terminal(self._size)
+        self._changed()
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Change the size in columns and rows, clamped to 1 by 1 up to MAX_SIZE. The primary screen reflows."""
+        size = _clamped(size)
+        if size != self._size:
+            self._size = self._box.size = size
+            self._resize_terminal(size)
+            self._changed()
+
+    def _resize_terminal(self, size: tuple[int, int]) -> None:
+        from .emulator.terminal import EmulatorError, Terminal
+
+        try:
+            self._terminal.resize(size)
+        except EmulatorError:  # it is corrupt now: a blank screen is the best there is
+            self.close()
+            self._terminal = Terminal.blank(size)
+            self._terminal.prepare(self._box, self._scrollback_bytes)
+            self._ground = True
+
+    def set_colours(self, foreground: Rgb, background: Rgb, cursor: Rgb) -> None:
+        """Set the colours the program is told when it asks for the terminal's own, and with them dark or light."""
+        colours = (("FOREGROUND", foreground), ("BACKGROUND", background), ("CURSOR", cursor))
+        for name, colour in colours:
+            self._terminal.set("COLOR_" + name, "GhosttyColorRgb", colour)
+        dark = _is_dark(background)
+        if dark != self._dark:
+            self._dark = self._box.dark = dark
+            if self._terminal.mode(2031):
+                self._box.replies.append(b"\x1b[?997;%dn" % (1 if dark else 2))
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._source is not None:
+            self._source.touch()
+        box = self._box
+        if box.replies:
+            replies, box.replies = box.replies, []
+            if self._on_reply is not None:
+                self._on_reply(b"".join(replies))
+        if box.events:
+            events, box.events = box.events, []
+            if self._on_event is not None:
+                for event in events:
+                    self._on_event(event)
+
+    # Asked
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows."""
+        return self._size
+
+    @property
+    def title(self) -> str:
+        return self._terminal.string("TITLE")
+
+    @property
+    def cwd(self) -> str:
+        """The folder the program last reported, "" if it never did. It may be on another machine."""
+        from .emulator.callbacks import path_of
+
+        return path_of(self._terminal.string("PWD"))
+
+    @property
+    def cursor(self) -> Cursor:
+        get = self._terminal.get
+        x, y = get("CURSOR_X", "uint16_t"), get("CURSOR_Y", "uint16_t")
+        return Cursor(x, y, bool(get("CURSOR_VISIBLE", "bool")))
+
+    @property
+    def alternate(self) -> bool:
+        """Whether the alternate screen is shown, as full-screen programs use it."""
+        return self._terminal.alternate()
+
+    @property
+    def at_ground(self) -> bool:
+        """Whether the program's bytes so far end between sequences, so that ours may follow."""
+        return self._ground
+
+    @property
+    def bracketed_paste(self) -> bool:
+        return self._terminal.mode(2004)
+
+    @property
+    def focus_reporting(self) -> bool:
+        return self._terminal.mode(1004)
+
+    @property
+    def application_cursor(self) -> bool:
+        return self._terminal.mode(1)
+
+    @property
+    def synchronized(self) -> bool:
+        """Whether the program is in the middle of an update (mode 2026). Nothing ends it but the program."""
+        return self._terminal.mode(2026)
+
+    @property
+    def mouse_tracking(self) -> bool:
+        return bool(self._terminal.get("MOUSE_TRACKING", "bool"))
+
+    @property
+    def kitty_flags(self) -> int:
+        """The kitty keyboard protocol's flags, 0 while it is off."""
+        return int(self._terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t"))
+
+    @property
+    def history_rows(self) -> int:
+        """Rows in the scrollback of the primary screen. Costs up to 1 ms while the alternate screen is shown."""
+        from .emulator import history
+
+        return history.rows_above(self._terminal)
+
+    def pending(self) -> bytes:
+        """Return the bytes of the unfinished sequence: what a client must have got before the program's next ones."""
+        if self._ground:
+            return b""
+        continuation = self._terminal.continuation()
+        return _LOST_SEQUENCE if continuation is None else continuation
+
+    def text_rows(self, start: int, stop: int, *, styled: bool = False) -> list[str]:
+        """Return rows ``start`` up to, not including, ``stop``; 0 is the first visible row, -1 the newest above it.
+
+        Rows that do not exist are left out. Trailing blanks are too; with ``styled``, blanks with a background are
+        not blank, and each row begins and ends at SGR 0.
+        """
+        from .emulator import history
+
+        return history.text_rows(self._terminal, start, stop, styled=styled)
+
+    def _colour(self, name: str) -> Rgb | None:
+        colour = self._terminal.get("COLOR_" + name, "GhosttyColorRgb")
+        return None if colour is None else (colour.r, colour.g, colour.b)
+
+    # Shown
+
+    def dump(self, *, history: int = 0) -> bytes:
+        """Return what a client's terminal of the same size needs after ``reset_client``, scrollback first.
+
+        The bytes of an unfinished sequence come last, so that the program's next ones can simply follow. Takes 1 to
+        7 ms, up to 20 for a screen full of colours, and 10 to 50 for 10 000 rows of ``history``.
+        """
+        from .emulator import dump
+        from .emulator import history as scrollback
+
+        above = scrollback.above(self._terminal, history) if history > 0 else b""
+        return above + dump.dump(self._terminal) + self.pending()
+
+    @staticmethod
+    def reset_client(columns: int, *, keep_rows: int = 0) -> bytes:
+        """Return what brings a used terminal to the blank state that ``dump`` starts from.
+
+        ``keep_rows``: at the first attach, the height of the user's terminal, whose contents then go to its own
+        scrollback instead of being lost.
+        """
+        return reset.reset_client(columns, keep_rows=keep_rows)
+
+    @staticmethod
+    def leave_client() -> bytes:
+        """Return what undoes every mode a program can have set in a client's terminal.
+
+        It leaves the alternate screen but clears nothing. The cursor ends in the last row, first column.
+        """
+        return reset.leave_client()
+
+    def input_modes(self) -> bytes:
+        """Return what makes a client's terminal send keys, pastes and mouse as the program expects them now.
+
+        For viewers of frames; clients that got a dump have these modes from there and from the program's own bytes.
+        """
+        from .emulator import dump
+
+        return dump.input_modes(self._terminal)
+
+    @property
+    def generation(self) -> int:
+        """A number that grows when the screen looks different, or a row was rewritten."""
+        self._watched().refresh()
+        return self._watched().generation
+
+    def view(self, size: tuple[int, int]) -> "View":
+        """Return a window on this screen for a viewer whose terminal has another size."""
+        return View(self, size)
+
+    def render(self, size: tuple[int, int]) -> bytes:
+        """Return a whole frame for a terminal of that size; see ``View.frame``."""
+        return View(self, size).frame()
+
+    def _watched(self) -> "Source":
+        if self._source is None:
+            from .emulator.frames import Source
+
+            self._source = Source(self._terminal, self._generation)
+        return self._source
+
+    # Kept
+
+    def snapshot(self) -> bytes | None:
+        """Return everything ``restore`` needs but images, None while a string in progress prevents it; try later."""
+        from .emulator import snapshot
+
+        return snapshot.take(self._terminal)
+
+    # Typed into
+
+    def keys(self, names: Sequence[str]) -> bytes:
+        """Return what these keys send in the program's current modes. Names are tmux's: ``C-c``, ``Up``, ``M-S-F5``.
+
+        Raises:
+            UnknownKey: one of them is neither a name nor a single character.
+        """
+        from .emulator import keys
+
+        return keys.keyboard.encode(self._terminal, [keys.split_name(name) for name in names])
+
+    def paste(self, text: bytes) -> bytes:
+        """Return what pasting ``text`` sends: without control characters, bracketed if the program asked for it."""
+        from .emulator import keys
+
+        return keys.paste(text, bracketed=self.bracketed_paste)
+
+
+class View:
+    """A window on a screen, for one viewer: smaller, larger, read-only, or a preview."""
+
+    def __init__(self, screen: Screen, size: tuple[int, int]) -> None:
+        from .emulator.frames import Window
+
+        self._screen = screen
+        self._window = Window(_clamped(size))
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """The screen's column and row in the window's corner."""
+        return self._window.left, self._window.top
+
+    def frame(self) -> bytes:
+        """Return what brings the viewer's terminal up to date, b"" if it is; the first frame draws everything.
+
+        A frame leaves no pen, and puts the cursor where the program's is. The terminal must have no margins, origin or
+        insert mode, as after ``Screen.reset_client``.
+        """
+        return self._window.frame(self._screen._watched())
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give the window another size; the next frame draws everything."""
+        self._window.size = _clamped(size)
+        self._window.forget()
+
+    def redraw(self) -> None:
+        """Draw everything in the next frame: the viewer's terminal lost something."""
+        self._window.forget()
+
+
+def _clamped(size: tuple[int, int]) -> tuple[int, int]:
+    columns, rows = size
+    return max(1, min(columns, MAX_SIZE[0])), max(1, min(rows, MAX_SIZE[1]))
+
+
+def _is_dark(colour: Rgb) -> bool:
+    red, green, blue = colour
+    return 299 * red + 587 * green + 114 * blue < 128_000

@@ -1,0 +1,130 @@
+"""The server: the loop, the listening socket, and its clients.
+
+Started by the keeper with one end of a socketpair; everything else it gets
+through that. It may be killed at any moment: what is not on disk is in the
+kernel, and the keeper starts another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import os
+import socket
+import sys
+import time
+
+from agentmux.store.database import Database
+from agentmux.store.inbox import Inbox
+from agentmux.store.sessions import Sessions
+
+from . import paths
+from .client import launch_argv, peer_uid
+from .config import File
+from .keeperlink import KeeperLink
+from .mux import Mux
+from .peer import Peer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .peer import Dispatch
+
+CLIENTS = 1000
+"""Most clients connected at once: each may hold a mebibyte of output."""
+
+EMFILE_PAUSE = 1.0
+"""Seconds without accepting when descriptors run out (tmux's figure)."""
+
+
+class Server:
+    """One server of one socket."""
+
+    def __init__(self, path: str, link: socket.socket, dispatch: Dispatch) -> None:
+        self.path = path
+        self._dispatch = dispatch
+        self._loop = asyncio.new_event_loop()
+        self._peers: set[Peer] = set()
+        self._listener: socket.socket | None = None
+        data = paths.data_folder(path)
+        paths.private_folder(os.path.join(data, "sessions"))
+        self._database = Database(os.path.join(data, "store.db"))
+        self.mux = Mux(
+            self._loop,
+            KeeperLink(link),
+            Sessions(self._database),
+            Inbox(path + ".inbox"),
+            socket=path,
+            data=data,
+            config=File(paths.config_file()),
+            argv=launch_argv(),
+            on_listener=self._listen,
+            on_replaced=self._loop.stop,
+            log=log,
+        )
+        self._upgrading = False
+
+    def run(self) -> None:
+        """Serve until the keeper says that we are replaced, or stops."""
+        self.mux.connect()
+        gc.freeze()  # what is loaded now stays: collections need not look at it again
+        try:
+            self._loop.run_forever()
+        finally:
+            for peer in list(self._peers):
+                peer.close()
+            self.mux.close()
+            self._database.close()
+            if self._listener is not None:
+                self._listener.close()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def _listen(self, fd: int) -> None:
+        self._listener = socket.socket(fileno=fd)
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            sock, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                raise
+            log(f"not accepting clients for {EMFILE_PAUSE:g} s: {error.strerror}")
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(EMFILE_PAUSE, self._loop.add_reader, self._listener, self._accept)
+            return
+        uid = peer_uid(sock)
+        if uid not in (None, os.getuid()):
+            log(f"refused a client of uid {uid}")
+            sock.close()
+            return
+        if len(self._peers) >= CLIENTS:
+            log(f"refused a client: {CLIENTS} are connected")
+            sock.close()
+            return
+        self._peers.add(Peer(sock, self.mux, self._dispatch, self._peers.discard, self._on_newer))
+
+    def _on_newer(self, server: list[str], keeper: list[str]) -> None:
+        """A client of a newer version came: let its version take over."""
+        if not self._upgrading:
+            self._upgrading = True
+            log(f"upgrading to {server[0]}")
+            self.mux.upgrade(server, keeper)
+
+
+def log(text: str) -> None:
+    """Write a line to the log, which is standard error."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    sys.stderr.write(f"{stamp} server[{os.getpid()}] {text}\n")
+    sys.stderr.flush()
+
+
+def serve(path: str, link_fd: int, dispatch: Dispatch) -> None:
+    """Run a server on the keeper's socketpair end ``link_fd``."""
+    link = socket.socket(fileno=link_fd)
+    Server(path, link, dispatch).run()

@@ -1,0 +1,596 @@
+"""One session: a program behind a pseudo-terminal, its journal, its screen, and who watches it.
+
+For each batch of output, in this order: read into the inbox (which survives a
+SIGKILL) -> append to the journal -> feed the emulator -> queue for the viewers.
+The emulator is a shadow: it is built from the newest snapshot and the rest of
+the journal when somebody first needs it, in a restarted server as for an ended
+session.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import termios
+from collections import deque
+from dataclasses import replace
+from typing import Protocol
+
+from agentmux.store.errors import StoreError
+from agentmux.store.inbox import Inbox
+from agentmux.store.journal import Journal
+from agentmux.store.sessions import SessionRow, Sessions
+
+from .config import Config
+from .errors import InputFull, NotRunning
+from .lifecycle import Event, State, next_state
+from .queries import QueryFilter
+from .screen import BadSnapshot, Bell, Notification, Screen, ScreenEvent, TitleChanged
+from .size import Size, leading_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, TimerHandle
+    from collections.abc import Callable
+
+READ = 1 << 16
+"""Most bytes read from one pane before the others have their turn."""
+
+SHARE = 1 << 14
+"""What a pane gets at a turn when others are as busy: 16 KiB take under 0.3 ms to handle."""
+
+INPUT_LIMIT = 1 << 23
+"""Bytes of input queued for a program that does not read it; the largest paste that fits."""
+
+INPUT_HIGH = 1 << 20
+"""Above this, a viewer that pastes is not read from until the program has read."""
+
+REPLY_LIMIT = 1 << 16
+"""Answers to terminal queries kept for a program that asks and does not read."""
+
+DRAIN_WAIT = 1.0
+"""Seconds that output may still arrive after the exit of a program whose terminal somebody else holds."""
+
+RESIZE_WAIT = 0.25
+"""Seconds that a client's size must stand before the program hears of it (tmux's figure):
+every change of width makes agents print their transcript again."""
+
+REPLAY = 1 << 18
+"""Bytes of journal fed at once."""
+
+
+class Viewer(Protocol):
+    """Somebody who watches a session. Kept most recently active first."""
+
+    size: Size
+    read_only: bool
+    leave: Callable[[str], None]  # with a word that says why, such as "detached"
+
+    def output(self, data: bytes) -> None:
+        """Take pane output, raw: a viewer of the pane's size writes it through."""
+        ...
+
+    def changed(self) -> None:
+        """The screen is not what it was: a viewer of another size wants a frame."""
+        ...
+
+    def redraw(self) -> None:
+        """The pane's size changed, or what was sent no longer holds: begin anew."""
+        ...
+
+    def ended(self, line: str, row: int) -> None:
+        """The session is over; ``row`` is the last row in use."""
+        ...
+
+
+class Host(Protocol):
+    """What a session needs of the mux that owns it."""
+
+    loop: AbstractEventLoop
+    rows: Sessions
+    inbox: Inbox
+
+    def now(self) -> float:
+        """Return the time for records: Unix seconds."""
+        ...
+
+    def config(self) -> Config:
+        """Return the configuration."""
+        ...
+
+    def share(self, session: int) -> int:
+        """Return how much this session may read at this turn."""
+        ...
+
+    def publish(self, kind: str, session: Session, **facts: str | int | None) -> None:
+        """Tell whoever follows."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Write a line to the log."""
+        ...
+
+    def finished(self, session: Session) -> None:
+        """The session has ended and is drained: let go of its pane."""
+        ...
+
+
+class Session:
+    """A session. Its record survives it; its pane lives from ``begin`` to its end."""
+
+    def __init__(self, row: SessionRow, journal: Journal, host: Host) -> None:
+        self.row = row
+        self.journal = journal
+        self.viewers: list[Viewer] = []
+        self.state = State(row.state)
+        self.pid = 0
+        self.killed = False
+        self._host = host
+        self._master: int | None = None
+        self._screen: Screen | None = None
+        self._filter: QueryFilter | None = None
+        self._replaying = False
+        self._unread: deque[bytes] = deque()  # input that the program has not taken
+        self._unread_size = 0
+        self._writing = False
+        self._drain_timer: TimerHandle | None = None
+        self._resize_timer: TimerHandle | None = None
+        self._at_end = False
+        self._segment = journal.segment_start
+        self._disk_failed = False
+        self.watchers: list[Callable[[], None]] = []
+        self._reading_resumed: list[Callable[[], None]] = []
+
+    @property
+    def id(self) -> int:
+        """The number that names it for ever."""
+        return self.row.id
+
+    @property
+    def name(self) -> str:
+        """Its name; unique among live sessions."""
+        return self.row.name
+
+    @property
+    def live(self) -> bool:
+        """Whether there may be a process."""
+        return self.state.live
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        return dict(self.row.labels)
+
+    @property
+    def size(self) -> Size:
+        """(columns, rows) of its pane."""
+        return self.row.size
+
+    @property
+    def master(self) -> int | None:
+        """The pty's master while the pane lives. Stays the session's."""
+        return self._master
+
+    # -- the pane's life
+
+    def begin(self, master: int, pid: int) -> None:
+        """Own ``master`` and read from it. Called when exec is confirmed, or found again after a restart."""
+        os.set_blocking(master, False)
+        self._master = master
+        self.pid = pid
+        self._at_end = False
+        self._host.loop.add_reader(master, self._readable)
+
+    def started(self, at: float) -> None:
+        """Exec is confirmed."""
+        self._step(Event.EXEC_OK)
+        self.row = replace(self.row, state="running", started=at)
+        self._host.rows.set_running(self.id, at)
+        self._host.publish("started", self)
+
+    def found(self, started: float) -> None:
+        """The keeper has its pane, whatever the record says: it runs."""
+        self.state = State.RUNNING
+        self.row = replace(self.row, state="running", started=started, ended=None, exit_status=None)
+        self._host.rows.set_running(self.id, started)
+
+    def refresh(self, row: SessionRow) -> None:
+        """The record's name or labels have changed."""
+        self.row = replace(self.row, name=row.name, labels=row.labels)
+
+    def recover_output(self, at: int, data: bytes) -> None:
+        """Append what the server before us had read from the terminal and not recorded."""
+        if self.journal.end > at:
+            self.journal.truncate(at)
+        self._record(data)
+
+    def start_failed(self, status: int) -> None:
+        """The program could not be executed. The record stays, with the status a shell would give."""
+        self._step(Event.EXEC_FAILED)
+        self._ended(status)
+        self._host.publish("start-failed", self, exit_status=status)
+
+    def exited(self, status: int | None) -> None:
+        """The program ended (None: nobody knows how). Its last words come first."""
+        self._step(Event.EXITED)
+        self.row = replace(self.row, exit_status=status)
+        if self._at_end or self._master is None:
+            self._finish()
+        else:
+            self._drain_timer = self._host.loop.call_later(DRAIN_WAIT, self._finish)
+
+    def vanished(self) -> None:
+        """Nobody holds its terminal any more: keeper and server died, or the machine did."""
+        self._step(Event.VANISHED)
+        at = self._host.now()
+        self.row = replace(self.row, state="lost", ended=at)
+        self._host.rows.set_lost([self.id], at)
+        self._host.publish("lost", self)
+
+    def restarting(self, row: SessionRow) -> None:
+        """The record begins anew; what was recorded stays, behind a clean screen."""
+        self._step(Event.RESTARTED)
+        self.row = row
+        self.killed = False
+        self._record_and_show(Screen.reset_client(self.size[0]))
+
+    def _step(self, event: Event) -> None:
+        self.state = next_state(self.state, event)
+
+    def _finish(self) -> None:
+        """All output is read: the session is over."""
+        self._step(Event.DRAINED)
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+        if self._resize_timer is not None:
+            self._resize_timer.cancel()
+            self._resize_timer = None
+        self._close_master()
+        self._ended(self.row.exit_status)
+        status = self.row.exit_status
+        line = "[exited]" if status is None else f"[exited {status}]"
+        viewers, self.viewers = self.viewers, []
+        if viewers:
+            row = self.last_row()
+            for viewer in viewers:
+                viewer.ended(line, row)
+        self.checkpoint()
+        self._host.finished(self)
+        self._host.publish("exited", self, exit_status=status)
+        self.release()
+
+    def _ended(self, status: int | None) -> None:
+        at = self._host.now()
+        self.row = replace(self.row, state="exited", exit_status=status, ended=at)
+        self._host.rows.set_exited(self.id, status, at)
+        self._wake()
+
+    def _close_master(self) -> None:
+        if self._master is not None:
+            self._host.loop.remove_reader(self._master)
+            self._host.loop.remove_writer(self._master)
+            os.close(self._master)
+            self._master = None
+        self._unread.clear()
+        self._unread_size = 0
+        self._writing = False
+        self._resume_viewers()
+
+    def release(self) -> None:
+        """Let go of what can be had again from disk: a thousand ended sessions cost rows only."""
+        if not self.viewers and self._master is None:
+            if self._screen is not None:
+                self._screen.close()
+                self._screen = None
+            self._filter = None
+            self.journal.release()
+
+    def close(self) -> None:
+        """The server goes: leave the pane to the keeper and the screen to the next server."""
+        if self._screen is not None:
+            self.checkpoint()
+            self._screen.close()
+            self._screen = None
+        if self._master is not None:
+            self._host.loop.remove_reader(self._master)
+            self._host.loop.remove_writer(self._master)
+            os.close(self._master)
+            self._master = None
+        self.journal.release()
+
+    # -- output
+
+    def _readable(self) -> None:
+        assert self._master is not None
+        master, inbox = self._master, self._host.inbox
+        share = self._host.share(self.id)
+        inbox.begin(self.id, self.journal.end)
+        filled = 0
+        ended = False
+        try:
+            while filled < share:
+                count = inbox.read(master, share - filled)
+                filled += count
+                if count < 1024:  # the kernel hands out up to 4095 at once: that was the rest
+                    ended = count == 0
+                    break
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            ended = True  # nobody has the terminal open any more
+        if filled:
+            data = bytes(inbox.data())
+            at = self.journal.end
+            self._record(data)
+            inbox.written()
+            self._show(data, at)
+        inbox.done()
+        if ended:
+            self._at_end = True
+            self._host.loop.remove_reader(master)
+            if self.state is State.DRAINING:
+                self._finish()
+
+    def _record(self, data: bytes) -> None:
+        try:
+            self.journal.append(data)
+        except StoreError as error:
+            if not self._disk_failed:
+                self._host.warn(f"session {self.name!r} is not recorded: {error}")
+            self._disk_failed = True
+            return
+        if self._disk_failed:
+            self._disk_failed = False
+            self._host.warn(f"session {self.name!r} is recorded again")
+
+    def _record_and_show(self, data: bytes) -> None:
+        at = self.journal.end
+        self._record(data)
+        self._show(data, at)
+
+    def _show(self, data: bytes, at: int) -> None:
+        """Feed output whose first byte is at journal offset ``at``, and pass it on."""
+        screen = self._screen or self._rebuilt(at)
+        screen.feed(data)
+        if self.viewers:
+            if self._filter is None:
+                self._filter = QueryFilter()
+            raw = self._filter.filter(data)
+            for viewer in self.viewers:
+                viewer.output(raw)
+        elif self._filter is not None:
+            self._filter = None
+        if self.journal.segment_start != self._segment:
+            self._segment = self.journal.segment_start
+            self.checkpoint()
+        self._wake()
+        self._host.publish("output-activity", self)
+
+    def _wake(self) -> None:
+        for watcher in list(self.watchers):
+            watcher()
+
+    # -- the screen
+
+    @property
+    def screen(self) -> Screen:
+        """The emulator, up to the last byte read."""
+        return self._screen or self._rebuilt(self.journal.end)
+
+    def _rebuilt(self, end: int) -> Screen:
+        """Build the screen from the newest snapshot and the journal up to ``end``."""
+        screen, at = self._from_snapshot()
+        self._screen = screen
+        self._replaying = True  # its questions were answered then
+        try:
+            for start, stop in self._good_ranges(at, end):
+                while start < stop:
+                    data = self.journal.read(start, min(REPLAY, stop - start))
+                    if not data:
+                        break
+                    screen.feed(data)
+                    start += len(data)
+        finally:
+            self._replaying = False
+        if screen.size != self.size:
+            screen.resize(self.size)
+        return screen
+
+    def _from_snapshot(self) -> tuple[Screen, int]:
+        found = self.journal.load_snapshot()
+        scrollback = self._host.config().number("scrollback-bytes")
+        if found is not None:
+            at, blob = found
+            try:
+                screen = Screen.restore(
+                    blob,
+                    scrollback_bytes=scrollback,
+                    on_reply=self._on_reply,
+                    on_event=self._on_event,
+                )
+            except BadSnapshot as error:
+                self._host.warn(f"session {self.name!r}: snapshot at {at} left aside: {error}")
+                self.journal.drop_snapshot(at)
+                return self._from_snapshot()
+            return screen, at
+        screen = Screen(self.size, scrollback_bytes=scrollback, on_reply=self._on_reply, on_event=self._on_event)
+        return screen, self.journal.start
+
+    def _good_ranges(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Return the parts of start..stop that have not crashed the emulator."""
+        ranges = []
+        for bad_start, bad_stop in self._host.rows.poison(self.id):
+            if start < bad_start < stop:
+                ranges.append((start, bad_start))
+            if bad_stop > start:
+                start = max(start, min(bad_stop, stop))
+        return [*ranges, (start, stop)]
+
+    def checkpoint(self) -> None:
+        """Save the emulator's state, so that a restart replays little. Nothing is lost without it."""
+        if self._screen is None:
+            return
+        blob = self._screen.snapshot()
+        if blob is None:
+            return  # in the middle of a sequence: the next time will do
+        try:
+            self.journal.save_snapshot(self.journal.end, blob)
+        except StoreError as error:
+            self._host.warn(f"session {self.name!r}: no snapshot: {error}")
+
+    def _on_reply(self, data: bytes) -> None:
+        if not self._replaying and self._master is not None and self._unread_size < REPLY_LIMIT:
+            self._queue_input(data)
+
+    def _on_event(self, event: ScreenEvent) -> None:
+        if self._replaying:
+            return
+        if isinstance(event, Bell):
+            self._host.publish("bell", self)
+        elif isinstance(event, TitleChanged):
+            self._host.publish("title", self, title=event.title)
+        elif isinstance(event, Notification):
+            self._host.publish("notification", self, title=event.title, body=event.body)
+
+    def last_row(self) -> int:
+        """Return the last row that the primary screen uses, from 1; 0 while the alternate one shows."""
+        if self.screen.alternate:
+            return 0
+        rows = self.screen.text_rows(0, self.size[1])
+        used = max((y for y, text in enumerate(rows, 1) if text), default=1)
+        return max(used, self.screen.cursor.y + 1)
+
+    def full_redraw(self, *, history: int = 0, keep_rows: int = 0) -> bytes:
+        """Return what makes a terminal of the pane's size show all of this session.
+
+        Raw output may follow: the bytes of a sequence that is cut right now
+        are in it, unless the query filter holds them and will send them.
+        """
+        screen = self.screen
+        held = b"" if self._filter is None else self._filter.pending
+        dump = screen.dump(history=history)
+        if held:
+            dump = dump[: len(dump) - len(screen.pending())]
+        return Screen.reset_client(self.size[0], keep_rows=keep_rows) + dump
+
+    # -- input
+
+    def type_in(self, data: bytes) -> None:
+        """Queue ``data`` as typed. Never blocks; what the program does not take waits.
+
+        Raises:
+            NotRunning: there is nobody to read it.
+            InputFull: the queue would pass its bound. Nothing was queued.
+        """
+        if self._master is None:
+            raise NotRunning(self.name, self.state.shown)
+        if self._unread_size + len(data) > INPUT_LIMIT:
+            raise InputFull(self.name, self._unread_size)
+        self._queue_input(data)
+        self._host.publish("input", self, bytes=len(data))
+
+    @property
+    def input_high(self) -> bool:
+        """Whether whoever types a lot should wait."""
+        return self._unread_size > INPUT_HIGH
+
+    def when_input_low(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` once, when the program has read enough."""
+        self._reading_resumed.append(resume)
+
+    def _resume_viewers(self) -> None:
+        waiting, self._reading_resumed = self._reading_resumed, []
+        for resume in waiting:
+            resume()
+
+    def _queue_input(self, data: bytes) -> None:
+        self._unread.append(data)
+        self._unread_size += len(data)
+        if not self._writing:
+            self._writable()
+
+    def _writable(self) -> None:
+        assert self._master is not None
+        try:
+            while self._unread:
+                data = self._unread[0]
+                count = os.write(self._master, data)
+                self._unread_size -= count
+                if count < len(data):
+                    self._unread[0] = data[count:]
+                else:
+                    self._unread.popleft()
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self._unread.clear()  # nobody has the terminal open: nobody will read it
+            self._unread_size = 0
+        if bool(self._unread) != self._writing:
+            self._writing = bool(self._unread)
+            if self._writing:
+                self._host.loop.add_writer(self._master, self._writable)
+            else:
+                self._host.loop.remove_writer(self._master)
+        if self._reading_resumed and not self.input_high:
+            self._resume_viewers()
+
+    # -- viewers and size
+
+    def attach(self, viewer: Viewer) -> None:
+        """Let ``viewer`` watch. It becomes the leader: the pane takes its size, if that is usable."""
+        self.viewers.insert(0, viewer)
+        self._agree(at_once=True)
+
+    def detach(self, viewer: Viewer) -> None:
+        """Stop telling ``viewer``."""
+        if viewer in self.viewers:
+            self.viewers.remove(viewer)
+            self._agree(at_once=False)
+
+    def active(self, viewer: Viewer) -> None:
+        """``viewer`` typed: it leads from now on."""
+        if self.viewers and self.viewers[0] is not viewer and viewer in self.viewers:
+            self.viewers.remove(viewer)
+            self.viewers.insert(0, viewer)
+            self._agree(at_once=True)
+
+    def viewer_resized(self) -> None:
+        """A viewer's size is another one now."""
+        self._agree(at_once=False)
+
+    def _agree(self, *, at_once: bool) -> None:
+        if self._resize_timer is not None:
+            self._resize_timer.cancel()
+            self._resize_timer = None
+        if self._master is None:
+            return
+        wanted = leading_size(viewer.size for viewer in self.viewers if not viewer.read_only)
+        if wanted is None or wanted == self.size:
+            return
+        if at_once:
+            self._resize(wanted)
+        else:
+            self._resize_timer = self._host.loop.call_later(RESIZE_WAIT, self._agree_now)
+
+    def _agree_now(self) -> None:
+        self._resize_timer = None
+        self._agree(at_once=True)
+
+    def _resize(self, size: Size) -> None:
+        assert self._master is not None
+        screen = self.screen  # built at the old size, in which what it replays was written
+        self.row = replace(self.row, size=size)
+        self._host.rows.set_size(self.id, size)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        screen.resize(size)
+        self.checkpoint()  # the journal does not say where the size changed
+        self._host.publish("resized", self, columns=size[0], rows=size[1])
+        for viewer in list(self.viewers):
+            viewer.redraw()

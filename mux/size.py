@@ -1,0 +1,50 @@
+"""Terminal sizes, always (columns, rows), and which one a pane gets. Pure."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Size = tuple[int, int]
+
+DETACHED: Size = (120, 40)
+"""What a program gets when nobody looks: wide enough that agents don't wrap."""
+
+FLOOR: Size = (20, 5)
+"""Smaller clients are ignored: at 2x1 a full-screen agent breaks for good, and
+a client that reports 0x0 has no size at all."""
+
+CEILING: Size = (1000, 500)
+"""Larger ones are clamped: the emulator's memory is columns times rows."""
+
+
+def clamped(size: Size) -> Size:
+    """Return ``size`` within CEILING, and at least 1x1."""
+    return max(1, min(size[0], CEILING[0])), max(1, min(size[1], CEILING[1]))
+
+
+def usable(size: Size) -> bool:
+    """Whether a client of this size may decide a pane's size."""
+    return size[0] >= FLOOR[0] and size[1] >= FLOOR[1]
+
+
+def leading_size(sizes: Iterable[Size]) -> Size | None:
+    """Return the first usable size, clamped; ``sizes`` come most recently active client first.
+
+    None means: keep the size the pane has.
+    """
+    return next((clamped(size) for size in sizes if usable(size)), None)
+
+
+def parsed(text: str) -> Size:
+    """Return the size in ``COLUMNSxROWS``.
+
+    Raises:
+        ValueError: it is not one, or below 1x1.
+    """
+    columns, _, rows = text.partition("x")
+    size = int(columns), int(rows)
+    if min(size) < 1:
+        raise ValueError(text)
+    return clamped(size)

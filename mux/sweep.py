@@ -1,0 +1,162 @@
+"""Find the processes of a session, also those that left its process group, and kill them.
+
+Closing the terminal and signalling the group misses a child that ignores
+SIGHUP, one that called setsid, and one that is stopped. All of a session's
+processes carry its marker in their environment, and their parents lead to its
+first process; both are asked. A process is named by pid *and* start time, and
+signalled through a pidfd that is opened before the start time is compared, so
+that a reused pid is never hit.
+
+Linux has /proc. Elsewhere ``ps`` gives the descendants, without the marker.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process for certain: a pid and when it started (clock ticks, or seconds elsewhere)."""
+
+    pid: int
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    process: Process
+    parent: int
+    session: int
+    zombie: bool
+
+
+def members(leader: int, socket: str, session: int) -> set[Process]:
+    """Return the living processes of a session, without this process and its parent.
+
+    Args:
+        leader: pid of the session's first process, whether it lives or not.
+        socket: with ``session``, what the environment of its processes names.
+    """
+    marks = b"AGENTMUX_SESSION=%d" % session, b"AGENTMUX=%b," % os.fsencode(socket)
+    rows = _linux_rows() if sys.platform == "linux" else _ps_rows()
+    children: dict[int, list[_Row]] = {}
+    for row in rows:
+        children.setdefault(row.parent, []).append(row)
+    found: dict[int, Process] = {}
+    todo = [row for row in rows if leader in (row.process.pid, row.session) or _marked(row.process.pid, *marks)]
+    while todo:
+        row = todo.pop()
+        if row.process.pid in found:
+            continue
+        found[row.process.pid] = row.process
+        todo += children.get(row.process.pid, ())
+    zombies = {row.process.pid for row in rows if row.zombie}
+    own = {os.getpid(), os.getppid()}
+    return {process for pid, process in found.items() if pid not in zombies | own}
+
+
+def everything() -> list[Process]:
+    """Return all processes of this user but zombies."""
+    rows = _linux_rows() if sys.platform == "linux" else _ps_rows()
+    return [row.process for row in rows if not row.zombie]
+
+
+def marked(socket: str) -> set[Process]:
+    """Return the processes whose environment names ``socket``, without this one and its parent."""
+    own = {os.getpid(), os.getppid()}
+    mark = b"AGENTMUX=%b," % os.fsencode(socket)
+    return {p for p in everything() if p.pid not in own and any(e.startswith(mark) for e in _environment(p.pid))}
+
+
+def kill(processes: Iterable[Process], number: int = signal.SIGKILL) -> None:
+    """Send ``number`` to each that is still the same process."""
+    for process in processes:
+        try:
+            if sys.platform == "linux":
+                handle = os.pidfd_open(process.pid)
+                try:
+                    if _started(process.pid) == process.started:
+                        signal.pidfd_send_signal(handle, number)
+                finally:
+                    os.close(handle)
+            else:
+                os.kill(process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue  # gone, or setuid: nothing of ours to do
+
+
+def alive(process: Process) -> bool:
+    """Whether it is still the same process, and no zombie."""
+    if sys.platform != "linux":
+        return any(row.process == process and not row.zombie for row in _ps_rows())
+    try:
+        with open(f"/proc/{process.pid}/stat", "rb") as file:
+            fields = _stat_fields(file.read())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return fields[19].decode() == process.started and fields[0] not in (b"Z", b"X")
+
+
+def _linux_rows() -> list[_Row]:
+    rows = []
+    uid = os.getuid()
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                if os.fstat(file.fileno()).st_uid != uid:
+                    continue
+                fields = _stat_fields(file.read())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        process = Process(int(name), fields[19].decode())
+        rows.append(_Row(process, int(fields[1]), int(fields[3]), fields[0] in (b"Z", b"X")))
+    return rows
+
+
+def _stat_fields(stat: bytes) -> list[bytes]:
+    """Return the fields of /proc/PID/stat from the third (state) on; the second may hold anything."""
+    return stat[stat.rindex(b")") + 2 :].split()
+
+
+def _started(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return _stat_fields(file.read())[19].decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []
+
+
+def _marked(pid: int, session: bytes, socket: bytes) -> bool:
+    entries = _environment(pid)
+    return session in entries and any(entry.startswith(socket) for entry in entries)
+
+
+def _ps_rows() -> list[_Row]:
+    done = subprocess.run(
+        ["ps", "-axo", "pid=,ppid=,sess=,state=,lstart="], capture_output=True, text=True, check=False
+    )
+    rows = []
+    for line in done.stdout.splitlines():
+        pid, parent, session, state, started = line.split(None, 4)
+        number = int(session, 16) if session != "0" else 0
+        rows.append(_Row(Process(int(pid), started), int(parent), number, state.startswith("Z")))
+    return rows

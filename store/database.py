@@ -1,0 +1,169 @@
+"""The one door to SQLite.
+
+Only the server opens the database, so there is one writer and nobody waits.
+Write-ahead logging with ``synchronous=NORMAL``: what was committed survives a
+``kill -9`` at any moment; a power cut may take the last commits, never the
+consistency of the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from . import schema
+from .errors import NotUnique, StoreBroken, StoreError, StoreFull, StoreTooNew
+from .folders import private_folder
+
+Value: TypeAlias = str | int | float | bytes | None
+Row: TypeAlias = tuple[Any, ...]
+"""What SQLite gave back. The tables are STRICT, so who knows the table knows the types."""
+
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with STRICT tables."""
+
+BUSY_TIMEOUT = 2000
+"""Milliseconds to wait for a lock. There should be none: somebody has a shell open on the file."""
+
+
+class Database:
+    """An open database. It belongs to the thread that opened it."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file at ``path``; make it and its folder if they are missing.
+
+        Raises:
+            StoreUnsafe: the folder is not private.
+            StoreTooNew: a newer agentmux wrote the file.
+            StoreBroken: the file is damaged or something else.
+            StoreError: it can't be opened.
+        """
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise StoreError(
+                f"sqlite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="use a newer python"
+            )
+        self.path = path
+        private_folder(os.path.dirname(path) or ".")
+        _make_private_file(path)
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        try:
+            # Reads the header. Nothing may be written before the version is known to be ours.
+            done = schema.version(self._connection)
+            if done > len(schema.MIGRATIONS):
+                raise StoreTooNew(self.path, done, len(schema.MIGRATIONS))
+            for pragma in (
+                f"busy_timeout = {BUSY_TIMEOUT}",
+                "journal_mode = WAL",
+                "synchronous = NORMAL",
+                "foreign_keys = ON",
+            ):
+                self._connection.execute(f"PRAGMA {pragma}").fetchall()
+            schema.migrate(self._connection)
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        """Run one statement and return all its rows; a change returns rows by RETURNING.
+
+        Outside ``transaction()`` the statement is committed when this returns.
+
+        Raises:
+            NotUnique: a UNIQUE index or primary key forbids it.
+            StoreFull: the disk is full.
+            StoreBroken: the file turned out to be damaged.
+            StoreError: it is locked or can't be read or written.
+        """
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make what is done inside happen whole or not at all. They do not nest.
+
+        The write lock is taken at once: a transaction that starts by reading
+        could be refused in its middle, where nobody expects it.
+        """
+        assert not self._connection.in_transaction, "transactions do not nest"
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            # A full disk makes SQLite roll back by itself; then there is nothing left to do.
+            self._connection.rollback()
+            raise
+
+    def integrity_check(self) -> list[str]:
+        """Return what is wrong with the file, one line each; nothing if all is well.
+
+        Reads the whole file: for ``doctor``, not for start-up.
+        """
+        try:
+            lines = [str(row[0]) for row in self.execute("PRAGMA integrity_check")]
+            broken = self.execute("PRAGMA foreign_key_check")
+        except StoreError as error:
+            return [error.problem]
+        problems = [] if lines == ["ok"] else lines
+        return problems + [f"row {row[1]} of {row[0]} points to a missing {row[2]}" for row in broken]
+
+    def close(self) -> None:
+        """Close the file; the last one out folds the log into it. May be called again."""
+        self._connection.close()
+
+    def _explained(self, error: sqlite3.Error) -> Exception:
+        """Return what to raise for ``error``: itself if it is a bug of ours."""
+        code = getattr(error, "sqlite_errorcode", None)
+        if code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+            return NotUnique(str(error).lower())
+        # The low byte is the kind, the rest says which system call it was.
+        kind = None if code is None else code & 0xFF
+        if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return StoreBroken(self.path, str(error))
+        if kind == sqlite3.SQLITE_FULL:
+            return StoreFull(self.path)
+        if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreError(
+                f"the database {self.path} is locked", hint="another program has it open: close that"
+            )
+        if kind in (
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_PERM,
+            sqlite3.SQLITE_READONLY,
+        ):
+            return StoreError(
+                f"the database {self.path} can't be used: {error}", hint="check disk and rights"
+            )
+        return error
+
+
+def _make_private_file(path: str) -> None:
+    """Make an empty file of mode 0600, or narrow the one that is there.
+
+    SQLite gives ``-wal`` and ``-shm`` the mode of the main file, so there is no
+    need to change the umask, which belongs to the whole process. An existing
+    file is not opened: closing any descriptor of it would drop the locks that another
+    connection of this process holds (POSIX locks are per process).
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if os.stat(path).st_mode & 0o077:
+            os.chmod(path, 0o600)
+    except OSError as error:
+        raise StoreError(f"can't make the database {path}: {error.strerror}") from error

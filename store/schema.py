@@ -1,0 +1,69 @@
+"""The tables, as a list of steps that is only added to.
+
+A step that was released is frozen: users' files have been through it. To change
+a table, append a step. The number of steps done is the file's ``user_version``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: sessions. Times are Unix seconds, UTC. argv, cwd, env and labels are ASCII JSON,
+    # because a path or an argument need not be UTF-8 and SQLite's TEXT must be.
+    # AUTOINCREMENT: journals are named after the id, so an id must never come back.
+    """
+    CREATE TABLE session (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL CHECK (name <> ''),
+        argv TEXT NOT NULL CHECK (json_valid(argv) AND json_type(argv) = 'array'),
+        cwd TEXT NOT NULL CHECK (json_valid(cwd) AND json_type(cwd) = 'text'),
+        env TEXT NOT NULL CHECK (json_valid(env) AND json_type(env) = 'object'),
+        columns INTEGER NOT NULL CHECK (columns > 0),
+        rows INTEGER NOT NULL CHECK (rows > 0),
+        labels TEXT NOT NULL CHECK (json_valid(labels) AND json_type(labels) = 'object'),
+        state TEXT NOT NULL CHECK (state IN ('starting', 'running', 'exited', 'lost')),
+        exit_status INTEGER CHECK (exit_status IS NULL OR state = 'exited'),
+        created REAL NOT NULL,
+        started REAL,
+        ended REAL CHECK ((ended IS NULL) = (state IN ('starting', 'running'))),
+        parent INTEGER REFERENCES session (id) ON DELETE SET NULL,
+        starts INTEGER NOT NULL CHECK (starts > 0),
+        agent TEXT,
+        conversation TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX session_live_name ON session (name) WHERE state IN ('starting', 'running');
+    CREATE INDEX session_name ON session (name);
+    CREATE INDEX session_parent ON session (parent);
+    """,
+    # 2: output that once crashed the emulator, as journal offsets start <= x < stop.
+    """
+    CREATE TABLE poison (
+        session INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        start INTEGER NOT NULL CHECK (start >= 0),
+        stop INTEGER NOT NULL CHECK (stop > start),
+        PRIMARY KEY (session, start, stop)
+    ) STRICT, WITHOUT ROWID;
+    """,
+)
+
+
+def version(db: sqlite3.Connection) -> int:
+    """Return how many of the steps the file has been through, without changing it."""
+    (done,) = db.execute("PRAGMA user_version").fetchone()
+    return int(done)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring ``db`` to the newest schema. Each step commits whole or not at all.
+
+    The caller has made sure that the file is not newer than ``MIGRATIONS``.
+    """
+    done = version(db)
+    assert done <= len(MIGRATIONS), done
+    for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
+        try:
+            db.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
+        except sqlite3.Error:
+            db.rollback()
+            raise
