@@ -42,6 +42,7 @@ from .keeperlink import (
     start_keeper,
 )
 from .lifecycle import State
+from .paths import log_file
 from .session import READ, SHARE, Session
 from .size import Size
 
@@ -287,7 +288,7 @@ class Mux:
         self._log("the keeper died: starting another")
         python_and_file = self._keeper_argv
         self._link = start_keeper(
-            self.socket, self._server_argv, self._log_path(), python_and_file[0], python_and_file[-1]
+            self.socket, self._server_argv, log_file(self.socket), python_and_file[0], python_and_file[-1]
         )
         self.loop.add_reader(self._link.fileno(), self._on_link)
         self._link.hello(self._server_argv)
@@ -308,11 +309,6 @@ class Mux:
             if not future.done():
                 future.set_exception(SpawnFailed("the program", "the keeper died", "try again"))
         self.flush()
-
-    def _log_path(self) -> str:
-        from .paths import log_file
-
-        return log_file(self.socket)
 
     # -- finding
 

@@ -47,6 +47,7 @@ class Server:
         self._peers: set[Peer] = set()
         self._listener: socket.socket | None = None
         data = paths.data_folder(path)
+        server, keeper = launch_argv()
         paths.private_folder(os.path.join(data, "sessions"))
         self._database = Database(os.path.join(data, "store.db"))
         self.mux = Mux(
@@ -57,7 +58,7 @@ class Server:
             socket=path,
             data=data,
             config=File(paths.config_file()),
-            argv=launch_argv(),
+            argv=([*server, path], keeper),
             on_listener=self._listen,
             on_replaced=self._loop.stop,
             log=log,

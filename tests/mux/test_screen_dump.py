@@ -23,7 +23,7 @@ from agentmux.mux.emulator.reset import ANSI_MODES, MODES
 from agentmux.mux.emulator.terminal import Terminal
 from agentmux.mux.screen import Screen
 
-STREAMS = 600
+STREAMS = 500
 """Random streams per property in the ordinary run, ten times that in the long one. The seeds are fixed."""
 
 SIZES = [(80, 24), (20, 6), (120, 40), (10, 3), (37, 11)]
@@ -196,7 +196,10 @@ def differences(one: Screen, other: Screen) -> set[str]:
     return {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
 
 
-EXACT = {"alternate", "modes", "ansi", "title", "colours", "margins", "tabs", "other keys", "kitty", "primary kitty", "shape"}
+EXACT = {
+    *("alternate", "modes", "ansi", "title", "colours", "margins", "tabs"),
+    *("other keys", "kitty", "primary kitty", "shape"),
+}
 
 
 def _compare(count: int, attach: Callable[[random.Random, Screen], tuple[Screen, bytes]]) -> None:
@@ -246,3 +249,154 @@ def test_a_dump_rebuilds_what_random_bytes_made(attach: Callable[..., Any]) -> N
 @pytest.mark.parametrize("attach", [_fresh, _used])
 def test_a_dump_rebuilds_what_many_random_bytes_made(attach: Callable[..., Any]) -> None:
     _compare(STREAMS * 10, attach)
+
+
+# Real programs
+
+TEXT = "\n".join(f"{i:3} some text, \u65e5\u672c\u8a9e, and \x1b[3{i % 8}mcolour\x1b[0m" for i in range(200))
+PROGRAMS = {
+    "bash": (
+        ["bash", "--norc", "-i"],
+        [b"ls --color=always /\r", b"printf '\\e[41mred\\e[K\\e[0m\\n'\r", b"echo half"],
+    ),
+    "vim": (
+        ["vim", "-u", "NONE", "-N", "{file}"],
+        [b":set number hlsearch\r", b"/text\r", b"20dd", b"ihello\x1b", b"\x06\x02"],
+    ),
+    "less": (["less", "-R", "{file}"], [b" ", b"b", b"/colour\r", b"G"]),
+    "htop": (["htop", "-d", "2"], [b"", b"\x1b[B", b"t", b"\x1b[B"]),
+    "top": (["top", "-d", "0.2"], [b"", b"1", b"z"]),
+}
+
+
+def record(argv: list[str], keys: list[bytes], size: tuple[int, int]) -> bytes:
+    """Run a program in a pty with a screen that answers it, type ``keys`` as it falls silent, return its output."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm-256color", PS1="$ ", LC_ALL="C.UTF-8")
+        os.execvp(argv[0], argv)
+    output = bytearray()
+    screen = Screen(size, on_reply=lambda reply: os.write(terminal, reply) and None)
+    try:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        deadline = time.monotonic() + 10
+        for key in [b"", *keys]:
+            os.write(terminal, key)
+            pause = time.monotonic() + 0.5
+            while select.select([terminal], [], [], 0.15)[0] and time.monotonic() < min(pause, deadline):
+                data = os.read(terminal, 65536)
+                output += data
+                screen.feed(data)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+        screen.close()
+    return bytes(output)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_dump_anywhere_in_a_real_program_rebuilds_it_and_the_rest_follows(name: str, tmp_path: Any) -> None:
+    argv, keys = PROGRAMS[name]
+    if not shutil.which(argv[0]):
+        pytest.skip(f"{name} is not installed")
+    (tmp_path / "file").write_text(TEXT)
+    size = (80, 24)
+    output = record([argument.format(file=tmp_path / "file") for argument in argv], keys, size)
+    assert len(output) > 300
+    rng = random.Random(name)
+    for _ in range(25):
+        cut = rng.randrange(len(output))
+        more = rng.randrange(cut, len(output) + 1)
+        screen, client = Screen(size), Screen(size)
+        screen.feed(output[:cut])
+        client.feed(screen.dump())
+        assert client.pending() == screen.pending()
+        assert not differences(screen, client), f"cut at {cut}"
+        screen.feed(output[cut:more])
+        client.feed(output[cut:more])
+        assert not differences(screen, client), f"cut at {cut}, then on to {more}"
+        assert client.text_rows(0, 24) == screen.text_rows(0, 24)
+        screen.close()
+        client.close()
+
+
+# Scrollback above the dump
+
+
+@pytest.mark.parametrize("alternate", [False, True])
+def test_a_dump_with_history_fills_the_clients_scrollback(alternate: bool) -> None:
+    for seed in range(60):
+        rng = random.Random(seed)
+        size = rng.choice([(80, 24), (20, 6), (120, 40)])
+        screen, client = Screen(size), Screen(size)
+        for number in range(rng.choice([5, 60, 300, 1500])):
+            start = rng.choice([b"", b"\x1b[3%dm" % rng.randrange(8), b"\x1b[0m", b"\x1b[44m"])
+            text = rng.choice(
+                [b"", b"word " * rng.randrange(1, 40), "\u65e5\u672c ".encode() * rng.randrange(1, 20), b"\x1b[K"]
+            )
+            screen.feed(start + b"%d " % number + text + b"\r\n")
+        if alternate:
+            screen.feed(b"\x1b[?1049h\x1b[Hfull screen")
+        rows = min(rng.choice([10, 100, 5000]), screen.history_rows)
+        client.feed(screen.dump(history=rows))
+        assert client.history_rows == rows
+        assert client.text_rows(-rows, 24) == screen.text_rows(-rows, 24)
+        assert not differences(screen, client)
+        screen.close()
+        client.close()
+
+
+def test_a_string_too_long_to_copy_still_gives_a_dump() -> None:
+    screen, client = Screen((40, 5)), Screen((40, 5))
+    screen.feed(b"shown\x1b[1;5H\x1b[?2004h\x1b[>5u\x1b[1m\x1b]52;c;" + b"A" * (1 << 21))
+    client.feed(screen.dump())
+    for terminal in (screen, client):
+        terminal.feed(b"AAAA\x07more")
+        assert terminal.text_rows(0, 1) == ["showmore"]
+    assert client.bracketed_paste and client.kitty_flags == 5
+
+
+def test_a_string_with_a_c1_byte_still_gives_a_dump() -> None:
+    """The library cannot encode this one, although it has the bytes."""
+    screen, client = Screen((40, 5)), Screen((40, 5))
+    screen.feed(b"shown\x1b_abc\x90def")
+    assert screen.snapshot() is None
+    client.feed(screen.dump())
+    assert client.pending() == screen.pending()
+    assert client.text_rows(0, 1) == ["shown"]
+
+
+# On the way out
+
+
+def test_leaving_undoes_every_mode_and_leaves_the_primary_screen_as_it_is() -> None:
+    for seed in range(300):
+        rng = random.Random(seed)
+        client = Screen(rng.choice(SIZES))
+        for piece in stream(rng, 60):
+            client.feed(piece)
+        client.feed(b"\x18")
+        with clone.decode_ready(clone.encode_prefix(client._terminal)) as copy:
+            copy.write(b"\x1b[?47l")
+            primary = _cells(copy)["text"]
+        client.feed(Screen.leave_client())
+        found = state(client._terminal)
+        assert found["text"] == primary
+        assert not found["alternate"] and found["kitty"] == b"" and found["other keys"] == b"" and found["ansi"] == []
+        assert found["modes"] == [number for number, default in MODES if default]
+        assert found["margins"] == b"" and found["pen"] == RESET and found["colours"] == b"" and found["shape"] == 2
+        assert not any(client._terminal.mode(number) for number in (2026, 2027, 2031, 2048))
+        assert client.cursor == (0, client.size[1] - 1, True)
+
+
+def test_leaving_clears_nothing() -> None:
+    assert not re.search(rb"\x1bc|\x1b\[[0-3]?J|\x1b\[\d*K", Screen.leave_client())
+
+
+def test_the_users_screen_goes_to_the_scrollback_at_the_first_attach() -> None:
+    client = Screen((20, 4))
+    client.feed(b"one\r\ntwo\r\nthree")
+    client.feed(Screen.reset_client(20, keep_rows=4))
+    assert client.text_rows(0, 4) == [""] * 4
+    assert client.text_rows(-4, 0)[:3] == ["one", "two", "three"]
