@@ -26,6 +26,9 @@ from .commands import Command
 Argument = typer.Argument
 Option = typer.Option
 
+COMPLETE = "_AGENTMUX_COMPLETE"
+"""Environment variable by which a shell asks for completions."""
+
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's, wherever typer keeps its click
 
 
@@ -34,7 +37,15 @@ def completion_script(shell: str) -> str:
     from typer import completion
 
     script: Any = completion.get_completion_script  # type: ignore[attr-defined]  # documented, not exported
-    return str(script(prog_name="agentmux", complete_var="_AGENTMUX_COMPLETE", shell=shell))
+    return str(script(prog_name="agentmux", complete_var=COMPLETE, shell=shell))
+
+
+def complete() -> None:
+    """Print the completions that the environment asks for, as that script calls us. Does not return."""
+    from typer import completion
+
+    completion.completion_init()  # type: ignore[attr-defined]  # registers the shells
+    whole().main(prog_name="agentmux", complete_var=COMPLETE)
 
 
 class _Call:

@@ -266,8 +266,6 @@ class _Attachment:
             raise Left(number(fields[0]), fields[1].decode("utf-8", "replace"), row)
         elif kind == Kind.STDERR:
             raise Left(1, body.decode("utf-8", "replace").strip())
-        elif kind == Kind.RETRY:
-            self._lost()
 
     def _send(self, kind: int, body: bytes = b"") -> None:
         """Queue a frame; never block on a server that does not read.

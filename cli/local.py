@@ -48,7 +48,7 @@ def complete(socket: str) -> int:
     from . import app
 
     os.environ["AGENTMUX_COMPLETION_SOCKET"] = socket
-    app.whole().main(prog_name="agentmux", complete_var="_AGENTMUX_COMPLETE")
+    app.complete()
     return 0
 
 

@@ -743,16 +743,18 @@ class Keeper:
 
 def send_signal(pane: Pane, number: int, group: bool) -> None:
     """Signal a program that has not been reaped, or it and all that its terminal runs."""
+    foreground = 0
+    if group:
+        with contextlib.suppress(OSError):
+            foreground = os.tcgetpgrp(pane.fd)  # asked first: the terminal forgets it when the leader dies
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if not group:
             _kill(pane.pid, pane.pidfd, number)
         elif pane.child or not _has_gone(pane.pid, pane.pidfd):
             os.killpg(pane.pid, number)
-    if group:
-        with contextlib.suppress(OSError):  # no foreground group, or it has just gone
-            foreground = os.tcgetpgrp(pane.fd)
-            if foreground > 1 and foreground != pane.pid:
-                os.killpg(foreground, number)
+    if foreground > 1 and foreground != pane.pid:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(foreground, number)
 
 
 def start(argv: list[str]) -> int:

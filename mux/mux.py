@@ -122,6 +122,7 @@ class Mux:
         self._told: dict[int, float] = {}
         self._shown: list[int] = []  # ids, most recently shown or started first
         self._listener = -1
+        self._serving = False
         self._stopping = False
         self._upgrade: asyncio.Future[None] | None = None
 
@@ -203,7 +204,6 @@ class Mux:
                     self._recover_inbox(event.died)
                 case Listener(fd=fd):
                     self._listener = fd
-                    self._on_listener(fd)
                 case Pane():
                     self._recover(event)
                 case Settled():
@@ -276,6 +276,9 @@ class Mux:
             if row.id not in self._recovered and row.id not in self._spawning:
                 self._session(row).vanished()
         self._recovered.clear()
+        if not self._serving:  # not before: a client would see half of the sessions
+            self._serving = True
+            self._on_listener(self._listener)
         self._link.ready()
 
     def _keeper_died(self) -> None:
@@ -563,20 +566,21 @@ class Mux:
             if result is not None:
                 raise result
 
-    def upgrade(self, server: Sequence[str], keeper: Sequence[str]) -> None:
-        """Have the keeper replace this server, then itself, by what the argvs start."""
-        self._link.upgrade(list(keeper), [*server, self.socket])
-        self.flush()
-
     async def upgraded(self, server: Sequence[str], keeper: Sequence[str]) -> None:
-        """Upgrade; return when this server is about to go.
+        """Have the keeper replace this server, then itself; return when this server is about to go.
+
+        Args:
+            server: argv that starts one, less the socket's path.
+            keeper: argv up to the keeper's file.
 
         Raises:
             UpgradeRefused: the keeper tried and goes on as it is.
         """
-        self._upgrade = self.loop.create_future()
-        self.upgrade(server, keeper)
-        await self._upgrade
+        if self._upgrade is None or self._upgrade.done():
+            self._upgrade = self.loop.create_future()
+            self._link.upgrade(list(keeper), [*server, self.socket])
+            self.flush()
+        await asyncio.shield(self._upgrade)
 
     def stop(self) -> None:
         """End the keeper too. Every session should be killed before."""

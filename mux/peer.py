@@ -36,7 +36,7 @@ class Peer:
         mux: Mux,
         dispatch: Dispatch,
         on_closed: Callable[[Peer], None],
-        on_newer: Callable[[list[str], list[str]], None],
+        on_newer: Callable[[Peer], None],
     ) -> None:
         self.outbox = Outbox()
         self.attachment: Attachment | None = None
@@ -51,7 +51,8 @@ class Peer:
         self._closed = False
         self._writing = False
         self._reading = True
-        self._refused = False  # a newer client, which we told to come back
+        self._waits = False  # a newer client, whose version is about to take over
+        self._waiting: bytes | None = None  # what it asked
         self._drained: Future[None] | None = None
         self._ending = False
         self.launch: tuple[list[str], list[str]] = [], []  # how the client's version starts a server, a keeper
@@ -119,15 +120,14 @@ class Peer:
         facts = [VERSION.encode(), b"%d" % PROTOCOL, b"", b"%d" % self._mux.keeper_pid]
         self.outbox.put(encode(Kind.WELCOME, pack(facts)))
         if _newer(version.decode("ascii", "replace"), VERSION) and number(attempt) == 0:
-            self._refused = True
-            self._on_newer(*self.launch)
-            self.outbox.put(encode(Kind.RETRY))
+            self._waits = True
+            self._on_newer(self)
 
     def _command(self, body: bytes) -> None:
         if self._task is not None or self.attachment is not None:
             raise ProtocolError("a second command on one connection")
-        if self._refused:
-            self.flush()
+        if self._waits:  # its own version shall answer: it asks again when this connection ends
+            self._waiting = body
             return
         request = Request.unpack(body)
         if not request.argv:
@@ -136,6 +136,12 @@ class Peer:
         self.flush()
         asking = Asking(self._mux, self, request)
         self._run(self._answer(asking))
+
+    def go_on(self) -> None:
+        """Answer a newer client after all: its version does not take over."""
+        self._waits = False
+        if self._waiting is not None:
+            self._command(self._waiting)
 
     def _run(self, work: Awaitable[None]) -> None:
         """Run ``work`` until it waits for something; as a task from then on."""

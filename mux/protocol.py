@@ -59,7 +59,6 @@ class Kind:
     ATTACHED = 38  # fields: session id, name, prefix key, bindings (key NUL action NUL ...)
     OUTPUT = 39  # raw: what to write to the terminal
     NOTICE = 40  # fields: title, text: answer to an ACTION that shows something
-    RETRY = 41  # empty: the server is being replaced; connect again and send the same
 
 
 def encode(kind: int, body: bytes = b"") -> bytes:

@@ -22,6 +22,7 @@ from agentmux.store.sessions import Sessions
 from . import paths
 from .client import launch_argv, peer_uid
 from .config import File
+from .errors import AgentmuxError
 from .keeperlink import KeeperLink
 from .mux import Mux
 from .peer import Peer
@@ -63,7 +64,8 @@ class Server:
             on_replaced=self._loop.stop,
             log=log,
         )
-        self._upgrading = False
+        self._newer: list[Peer] = []
+        self._upgrade: asyncio.Task[None] | None = None
 
     def run(self) -> None:
         """Serve until the keeper says that we are replaced, or stops."""
@@ -110,12 +112,22 @@ class Server:
             return
         self._peers.add(Peer(sock, self.mux, self._dispatch, self._peers.discard, self._on_newer))
 
-    def _on_newer(self, server: list[str], keeper: list[str]) -> None:
+    def _on_newer(self, peer: Peer) -> None:
         """A client of a newer version came: let its version take over."""
-        if not self._upgrading:
-            self._upgrading = True
-            log(f"upgrading to {server[0]}")
-            self.mux.upgrade(server, keeper)
+        self._newer.append(peer)
+        if self._upgrade is None:
+            self._upgrade = self._loop.create_task(self._upgraded(peer))
+
+    async def _upgraded(self, peer: Peer) -> None:
+        log("a newer client came: upgrading")
+        try:
+            await self.mux.upgraded(*peer.launch)
+        except AgentmuxError as error:
+            log(str(error))
+            waiting, self._newer = self._newer, []
+            for newer in waiting:
+                newer.go_on()
+        self._upgrade = None
 
 
 def log(text: str) -> None:

@@ -251,7 +251,7 @@ class Session:
         self._close_master()
         self._ended(self.row.exit_status)
         status = self.row.exit_status
-        line = "[exited]" if status is None else f"[exited {status}]"
+        line = self.end_line
         viewers, self.viewers = self.viewers, []
         if viewers:
             row = self.last_row()
@@ -261,6 +261,16 @@ class Session:
         self._host.finished(self)
         self._host.publish("exited", self, exit_status=status)
         self.release()
+
+    @property
+    def end_line(self) -> str:
+        """How it ended, as a client's last line."""
+        status = self.row.exit_status
+        if self.killed:
+            return "[killed]"
+        if status is None:
+            return "[exited]"
+        return f"[exited on signal {-status}]" if status < 0 else f"[exited {status}]"
 
     def _ended(self, status: int | None) -> None:
         at = self._host.now()

@@ -21,8 +21,7 @@ def run(
     """Attach to a session; without -t to the last one used. Leave with C-b d."""
     session = asking.mux.latest() if target is None else asking.session(target)
     if again and not session.live:
-        status = session.row.exit_status
-        asking.last_line = "[exited]" if status is None else f"[exited {status}]"
+        asking.last_line = session.end_line
         return 0
     if not session.live:
         raise NotRunning(session.name, session.state.shown)

@@ -7,13 +7,14 @@ from typing import Annotated
 
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import BadUsage, TimedOut
+from agentmux.mux.lifecycle import State
 from agentmux.mux.session import Session
 
 from ..app import Option
 from .options import Target, Timeout
 
-ENDED, KILLED = 6, 7
-"""Exit statuses: the session ended before the output was seen; it was killed."""
+LOST, ENDED, KILLED = 4, 6, 7
+"""Exit statuses: the session went down with keeper and server; it ended before the output was seen; it was killed."""
 
 
 async def run(
@@ -40,6 +41,8 @@ async def run(
             break
         if not await asking.changed(session, deadline):
             raise TimedOut(timeout)
+    if session.state is State.LOST:
+        return LOST
     if session.killed:
         return KILLED
     return ENDED if output else 0

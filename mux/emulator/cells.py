@@ -309,10 +309,11 @@ class Grid:
                 put(self.cluster(x))
             else:
                 put(chr(character).encode("utf-8", "replace") if character else b" ")
-            columns = 2 if width == WIDE else 1
+            # A space or line-drawing letter that became double-width is printed as two cells: no client has such.
+            beyond_ascii = kind == _CLUSTER or character > 0x7E
+            columns = 2 if width == WIDE and beyond_ascii else 1
             x += columns
-            ascii_ = character <= 0x7E
-            if x < stop and (kind == _CLUSTER or (columns != 1 if ascii_ else width_of(character) != columns)):
+            if x < stop and (kind == _CLUSTER or (beyond_ascii and width_of(character) != columns)):
                 put(b"\x1b[%dG" % (x - first + 1))  # the client may measure it differently: say where we are
         if pen != RESET:
             put(RESET)
