@@ -48,8 +48,14 @@ def fail(error: AgentmuxError) -> int:
 def write_all(fd: int, data: bytes) -> None:
     """Write ``data`` to ``fd``, however often it takes."""
     view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, a terminal that hung up
+        if fd != 2:
+            raise AgentmuxError(f"cannot write: {os.strerror(error.errno).lower()}") from None
 
 
 def _run(argv: list[str]) -> int:
@@ -191,8 +197,12 @@ def _follow(connection: Connection) -> tuple[int | None, bool]:
 
 def entry() -> NoReturn:
     """Run as the console script does, and leave without taking the interpreter down: that saves a tenth of the time."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # closed by the caller: our socket would get its number, and our output
     status = main()
-    sys.stdout.flush()  # the parser's help goes through it
     os._exit(status)
 
 

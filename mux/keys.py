@@ -7,11 +7,12 @@
 
 A key may arrive in three encodings, depending on what the program asked of the
 terminal: the legacy byte, kitty's ``CSI code ; mods : event u`` and xterm's
-``CSI 27 ; mods ; code ~``. Lock bits (caps, num) are masked out, releases of
-the prefix are swallowed with its press.
+``CSI 27 ; mods ; code ~``. Lock bits (caps, num) are masked out, repeats and
+releases of the prefix are swallowed with its press.
 
 A lone ESC is never held back: agents interrupt on it. Only an unfinished
-``CSI`` with at least one digit, which no person types, waits for its end.
+``CSI`` with at least one digit, which no person types, waits for its end. Paste
+markers are found wherever they are cut: what the pane has got of one counts.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
 
 _LOCKS = 64 | 128  # caps lock, num lock
 _SHIFT, _ALT, _CTRL = 1, 2, 4
-_RELEASE = 3
+_PRESS, _RELEASE = 1, 3
 _PASTE_START, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 _HELD = re.compile(rb"\x1b\[[0-9][0-9;:]{0,30}\Z")
 _KEY = re.compile(
-    rb"\x1b\[(?P<kitty>\d+)(?::[\d:]*)?(?:;(?P<mods>\d*)(?::(?P<event>\d+))?(?:;[\d:]*)?)?u"
+    rb"\x1b\[(?P<kitty>\d+)(?::(?P<shifted>\d*))?(?::(?P<latin>\d*))?(?:;(?P<mods>\d*)(?::(?P<event>\d+))?(?:;[\d:]*)?)?u"
     rb"|\x1b\[27;(?P<xmods>\d+);(?P<xcode>\d+)~"
     rb"|\x1b\[[0-?]*[ -/]*[@-~]|\x1bO[ -~]|\x1b[ -Z\\-~]|\x1b"
     rb"|[\xc2-\xf4][\x80-\xbf]{1,3}|[\x00-\xff]",
 )
+_FUNCTIONAL = re.compile(rb"\x1b\[(\d+);(\d+)(?::(\d+))?([A-Z~])")  # number, modifiers, event
 _NAMED = {
     b"\x1b[A": "Up",
     b"\x1b[B": "Down",
@@ -92,9 +94,18 @@ def key_name(key: bytes) -> tuple[str, int]:
         code = int(code_text[:9])
         mods = (int((match["mods"] or match["xmods"] or b"1")[:9]) - 1) & ~_LOCKS
         event = int((match["event"] or b"1")[:9])
+        if mods & _SHIFT and match["shifted"]:
+            code, mods = int(match["shifted"][:9]), mods & ~_SHIFT
+        if code > 127 and match["latin"]:  # what the key is on a Latin keyboard
+            code = int(match["latin"][:9])
         if code in _MODIFIER_KEYS or code > 0x10FFFF:
             return "", event
         return _with_mods(_CODES.get(code) or chr(code), mods), event
+    if found := _FUNCTIONAL.fullmatch(key):
+        number, mods_text, event_text, final = found.groups()
+        named = _NAMED.get(b"\x1b[" + (number if final == b"~" else b"") + final)
+        mods = (int(mods_text[:9]) - 1) & ~_LOCKS
+        return _with_mods(named, mods) if named else "", int((event_text or b"1")[:9])
     if named := _NAMED.get(key):
         return named, 1
     if len(key) == 1 and key[0] < 32:
@@ -120,6 +131,7 @@ class PrefixDecoder:
         self._armed = False
         self._pasting = False
         self._held = b""
+        self._begun = b""  # what was passed on last, if it may begin a paste marker
 
     @property
     def holding(self) -> bool:
@@ -129,27 +141,33 @@ class PrefixDecoder:
     def flush(self) -> bytes:
         """Return the held bytes for the pane."""
         held, self._held = self._held, b""
+        if held:
+            self._begun = self._marker_in(held)
         return held
 
     def feed(self, data: bytes) -> Iterator[Typed | Act]:
         """Yield what ``data`` means, in the order it was typed."""
-        data = self._held + data
-        self._held = b""
-        if not self._pasting and (tail := _HELD.search(data)):
-            self._held = data[tail.start() :]
-            data = data[: tail.start()]
-        start = at = 0
+        start = at = len(self._begun)  # the pane has these
+        data = self._begun + self._held + data
+        self._begun = self._held = b""
+        if self._pasting:
+            at = 0
+        elif start and data.startswith(_PASTE_START):
+            self._pasting, at = True, len(_PASTE_START)
+        elif start and _PASTE_START.startswith(data):
+            at = len(data)
         while at < len(data):
             if self._pasting:
                 end = data.find(_PASTE_END, at)
                 if end < 0:
-                    cut = _cut_marker(data, at)
-                    self._held = data[cut:]
-                    data = data[:cut]
                     break
                 self._pasting = False
                 at = end + len(_PASTE_END)
                 continue
+            if data[at] == 27 and _HELD.match(data, at):
+                self._held = data[at:]
+                data = data[:at]
+                break
             match = _KEY.match(data, at)
             assert match is not None  # its last branch takes any byte
             key, end = match[0], match.end()
@@ -165,8 +183,7 @@ class PrefixDecoder:
             if not self._armed and not is_prefix:
                 at = end
                 continue
-            literal = self._armed and is_prefix and event != _RELEASE
-            if literal:
+            if self._armed and is_prefix and event == _PRESS:
                 if start < at:
                     yield Typed(data[start:at])
                 start = at  # the key itself stays in the run: it goes to the pane as typed
@@ -177,17 +194,17 @@ class PrefixDecoder:
                 yield Typed(data[start:at])
             start = at = end
             if not self._armed:
-                self._armed = event == 1
-            elif name and event != _RELEASE:
+                self._armed = event == _PRESS
+            elif name and event != _RELEASE and not is_prefix:
                 self._armed = False
                 yield Act(self._bindings.get(name, "bell"))
+        if not self._held:
+            self._begun = self._marker_in(data)
         if start < len(data):
             yield Typed(data[start:])
 
-
-def _cut_marker(data: bytes, start: int) -> int:
-    """Return where a cut-off paste end marker at the end of ``data`` begins, or its length."""
-    for length in range(min(len(_PASTE_END) - 1, len(data) - start), 0, -1):
-        if data.endswith(_PASTE_END[:length]):
-            return len(data) - length
-    return len(data)
+    def _marker_in(self, data: bytes) -> bytes:
+        """Return the part of a paste marker, the one due next, with which ``data`` ends."""
+        marker = _PASTE_END if self._pasting else _PASTE_START
+        lengths = range(len(marker) - 1, 0, -1)
+        return next((marker[:length] for length in lengths if data.endswith(marker[:length])), b"")

@@ -190,5 +190,5 @@ class Request:
             raise ProtocolError("a command that does not add up")
         text = [field.decode("utf-8", "surrogateescape") for field in fields]
         env = dict(pair.split("=", 1) for pair in text[5 + count :] if "=" in pair)
-        ttys = (text[3][0] == "1", text[3][1] == "1", text[3][2] == "1")
+        ttys = (fields[3][:1] == b"1", fields[3][1:2] == b"1", fields[3][2:3] == b"1")
         return cls(text[5 : 5 + count], text[0], env, (number(fields[1]), number(fields[2])), ttys)

@@ -16,6 +16,7 @@ import sys
 import time
 
 from agentmux.store.database import Database
+from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.sessions import Sessions
 
@@ -26,6 +27,7 @@ from .errors import AgentmuxError
 from .keeperlink import KeeperLink
 from .mux import Mux
 from .peer import Peer
+from .refusal import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +43,7 @@ EMFILE_PAUSE = 1.0
 class Server:
     """One server of one socket."""
 
-    def __init__(self, path: str, link: socket.socket, dispatch: Dispatch) -> None:
-        self.path = path
+    def __init__(self, path: str, link: KeeperLink, dispatch: Dispatch) -> None:
         self._dispatch = dispatch
         self._loop = asyncio.new_event_loop()
         self._peers: set[Peer] = set()
@@ -53,7 +54,7 @@ class Server:
         self._database = Database(os.path.join(data, "store.db"))
         self.mux = Mux(
             self._loop,
-            KeeperLink(link),
+            link,
             Sessions(self._database),
             Inbox(path + ".inbox"),
             socket=path,
@@ -139,5 +140,11 @@ def log(text: str) -> None:
 
 def serve(path: str, link_fd: int, dispatch: Dispatch) -> None:
     """Run a server on the keeper's socketpair end ``link_fd``."""
-    link = socket.socket(fileno=link_fd)
-    Server(path, link, dispatch).run()
+    link = KeeperLink(socket.socket(fileno=link_fd))
+    try:
+        server = Server(path, link, dispatch)
+    except (StoreError, AgentmuxError) as error:
+        log(f"can't serve: {error}")
+        refuse(link, AgentmuxError(error.problem, error.hint), [*launch_argv()[0], path])
+        sys.exit(1)
+    server.run()

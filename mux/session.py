@@ -187,14 +187,14 @@ class Session:
         """Exec is confirmed."""
         self._step(Event.EXEC_OK)
         self.row = replace(self.row, state="running", started=at)
-        self._host.rows.set_running(self.id, at)
+        self._remember(lambda rows: rows.set_running(self.id, at))
         self._host.publish("started", self)
 
     def found(self, started: float) -> None:
         """The keeper has its pane, whatever the record says: it runs."""
         self.state = State.RUNNING
         self.row = replace(self.row, state="running", started=started, ended=None, exit_status=None)
-        self._host.rows.set_running(self.id, started)
+        self._remember(lambda rows: rows.set_running(self.id, started))
 
     def refresh(self, row: SessionRow) -> None:
         """The record's name or labels have changed."""
@@ -226,7 +226,7 @@ class Session:
         self._step(Event.VANISHED)
         at = self._host.now()
         self.row = replace(self.row, state="lost", ended=at)
-        self._host.rows.set_lost([self.id], at)
+        self._remember(lambda rows: rows.set_lost([self.id], at))
         self._host.publish("lost", self)
 
     def restarting(self, row: SessionRow) -> None:
@@ -235,6 +235,13 @@ class Session:
         self.row = row
         self.killed = False
         self._record_and_show(Screen.reset_client(self.size[0]))
+
+    def _remember(self, write: Callable[[Sessions], None]) -> None:
+        """Write to the record; a full disk costs the record's truth, never the session."""
+        try:
+            write(self._host.rows)
+        except StoreError as error:
+            self._host.warn(f"session {self.name!r}: its record is not up to date: {error}")
 
     def _step(self, event: Event) -> None:
         self.state = next_state(self.state, event)
@@ -275,7 +282,7 @@ class Session:
     def _ended(self, status: int | None) -> None:
         at = self._host.now()
         self.row = replace(self.row, state="exited", exit_status=status, ended=at)
-        self._host.rows.set_exited(self.id, status, at)
+        self._remember(lambda rows: rows.set_exited(self.id, status, at))
         self._wake()
 
     def _close_master(self) -> None:
@@ -597,7 +604,7 @@ class Session:
         assert self._master is not None
         screen = self.screen  # built at the old size, in which what it replays was written
         self.row = replace(self.row, size=size)
-        self._host.rows.set_size(self.id, size)
+        self._remember(lambda rows: rows.set_size(self.id, size))
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         screen.resize(size)
         self.checkpoint()  # the journal does not say where the size changed

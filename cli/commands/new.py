@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
@@ -24,8 +23,8 @@ async def run(
     name: Annotated[str, Option("-s", "--name", help="Name; default: the program's.")] = "",
     cwd: Annotated[str, Option("-c", "--cwd", metavar="DIR", help="Working directory; default: here.")] = "",
     env: Annotated[list[str] | None, Option("-e", "--env", metavar="K=V", help="Set a variable.")] = None,
-    columns: Annotated[int, Option("-x", "--columns", help="Columns while nobody is attached.", show_default=False)] = 0,
-    rows: Annotated[int, Option("-y", "--rows", help="Rows while nobody is attached.", show_default=False)] = 0,
+    columns: Annotated[int, Option("-x", "--columns", help="Columns until somebody attaches.", show_default=False)] = 0,
+    rows: Annotated[int, Option("-y", "--rows", help="Rows until somebody attaches.", show_default=False)] = 0,
     label: Annotated[list[str] | None, Option("--label", metavar="K=V", help="Attach a label.")] = None,
     show: Annotated[bool, Option("-P", "--print", help="Print the new session's id.")] = False,
     json: Annotated[bool, Option("--json", help="Print the new session as JSON.")] = False,
@@ -52,7 +51,7 @@ async def run(
         raise BadUsage("new: a size below 1x1", hint="give -x and -y as positive numbers")
     spec = Spec(
         tuple(command or ()),
-        os.path.normpath(os.path.join(request.cwd, cwd)),
+        options.folder(request.cwd, cwd),
         request.env,
         name=name,
         extra=options.pairs(env, "-e"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from agentmux.mux.errors import BadUsage
@@ -17,6 +18,11 @@ Targets = Annotated[
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Timeout = Annotated[float, Option("--timeout", metavar="S", help="Give up after S seconds, with status 5.")]
+
+
+def folder(here: str, given: str) -> str:
+    """Return the absolute path of ``given`` (empty: ``here``) for a client whose working directory is ``here``."""
+    return os.path.normpath(os.path.join(here, given))
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:

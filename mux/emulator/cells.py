@@ -15,6 +15,7 @@ from .ffi import ffi, lib
 from .terminal import Terminal, check, new_sized
 
 RESET = b"\x1b[0m"
+_NO_LINK = b"\x1b]8;;\x1b\\"
 NARROW, WIDE, TAIL, HEAD = 0, 1, 2, 3
 """A cell's width: HEAD fills the last column when a wide character did not fit there."""
 
@@ -277,7 +278,8 @@ class Grid:
                     pen = colour
                 style_id = -1
                 if solid:
-                    put(b" " * (end - x))
+                    put((_NO_LINK if link else b"") + b" " * (end - x))
+                    link = b""
                 else:
                     put(b"\x1b[%dX" % (end - x))
                     skipped = end - x
@@ -305,20 +307,22 @@ class Grid:
                 x += 1
                 continue
             character = cell >> 2 & 0x1FFFFF
+            # A space or letter that became double-width is printed as two cells: no client has such characters.
+            columns = 2 if width == WIDE and character > 0x7E else 1
+            unsure = kind == _CLUSTER or (character > 0x7E and width_of(character) != columns)
+            if unsure and solid:
+                put(b"\x1b[%dX" % columns)  # or half of what was there may stay
             if kind == _CLUSTER:
                 put(self.cluster(x))
             else:
                 put(chr(character).encode("utf-8", "replace") if character else b" ")
-            # A space or line-drawing letter that became double-width is printed as two cells: no client has such.
-            beyond_ascii = kind == _CLUSTER or character > 0x7E
-            columns = 2 if width == WIDE and beyond_ascii else 1
             x += columns
-            if x < stop and (kind == _CLUSTER or (beyond_ascii and width_of(character) != columns)):
+            if unsure and x < stop:
                 put(b"\x1b[%dG" % (x - first + 1))  # the client may measure it differently: say where we are
         if pen != RESET:
             put(RESET)
         if link:
-            put(b"\x1b]8;;\x1b\\")
+            put(_NO_LINK)
         if protected:
             put(b'\x1b[0"q')
         return b"".join(out)
