@@ -55,7 +55,7 @@ def write_all(fd: int, data: bytes) -> None:
         raise
     except OSError as error:  # a full disk, a terminal that hung up
         if fd != 2:
-            raise AgentmuxError(f"cannot write: {os.strerror(error.errno).lower()}") from None
+            raise AgentmuxError(f"cannot write: {(error.strerror or str(error)).lower()}") from None
 
 
 def _run(argv: list[str]) -> int:
@@ -132,7 +132,8 @@ def make_request(words: list[str]) -> Request:
     except FileNotFoundError:
         cwd = os.environ.get("HOME", "/")
     ttys = (os.isatty(0), os.isatty(1), os.isatty(2))
-    return Request(words, cwd, dict(os.environ), terminal_size(), ttys)
+    os.umask(umask := os.umask(0o077))
+    return Request(words, cwd, dict(os.environ), terminal_size(), ttys, umask)
 
 
 def connect(command: Command, socket: str) -> Connection:
@@ -203,6 +204,11 @@ def entry() -> NoReturn:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # closed by the caller: our socket would get its number, and our output
     status = main()
+    try:
+        if sys.stdout is not None:  # as it is where the caller closed it
+            sys.stdout.flush()  # the parser's help goes through it
+    except OSError:
+        status = status or 1
     os._exit(status)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import sys
+import time
 
 from . import paths
 from .errors import BadFolder, NoServer, ServerSilent
@@ -50,29 +51,40 @@ class Connection:
         sock.settimeout(PATIENCE)
 
     @classmethod
-    def open(cls, path: str) -> Connection:
+    def open(cls, path: str, patience: float = PATIENCE) -> Connection:
         """Connect to the server that listens on ``path``.
 
         Raises:
             NoServer: nobody does. Start one with ``start.start_server``.
             BadFolder: the socket's folder is not private, or the server is not ours.
+            ServerSilent: so many wait for it that there was no room for ``patience`` seconds.
         """
         try:
             paths.private_folder(os.path.dirname(path), create=False)
-            sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-            sock.settimeout(PATIENCE)  # connect waits too, while the backlog is full
-            sock.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            raise NoServer(path) from None
         except BadFolder:
             if not os.path.lexists(os.path.dirname(path)):
                 raise NoServer(path) from None
             raise
-        except TimeoutError:
-            raise ServerSilent(path, PATIENCE) from None
-        uid = peer_uid(sock)
-        if uid not in (None, os.getuid()):
-            raise BadFolder(path, f"is served by uid {uid}", "name another socket with -S")
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            deadline = time.monotonic() + patience
+            while True:
+                try:
+                    sock.connect(path)
+                    break
+                except BlockingIOError:  # the backlog is full
+                    if time.monotonic() > deadline:
+                        raise ServerSilent(path, patience) from None
+                    time.sleep(0.02)
+            uid = peer_uid(sock)
+            if uid not in (None, os.getuid()):
+                raise BadFolder(path, f"is served by uid {uid}", "name another socket with -S")
+        except (FileNotFoundError, ConnectionRefusedError):
+            sock.close()
+            raise NoServer(path) from None
+        except BaseException:
+            sock.close()
+            raise
         return cls(sock, path)
 
     def hello(self, attempt: int) -> None:

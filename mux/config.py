@@ -17,7 +17,7 @@ from . import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 Value = str | int | float
 
@@ -36,8 +36,15 @@ class Option:
     check: Callable[[Value], str] = field(default=lambda value: "")
 
 
+LARGEST = 1 << 40
+"""No number may be above it: it reaches native code."""
+
+_KEY = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]|C-[a-hj-ln-z\\\]^_]|C-Space|M-[!-Z\\-~]|Escape|Tab")
+"""What every terminal can send: ``C-i`` is Tab, ``C-m`` Enter, ``C-[`` Escape, and shift with ctrl is often lost."""
+
+
 def _a_key(value: Value) -> str:
-    return "" if re.fullmatch(r"(C-|M-)?\S|Escape|Tab|C-Space", str(value)) else "is not a key such as 'C-b'"
+    return "" if _KEY.fullmatch(str(value)) else "is not a key such as 'C-b'"
 
 
 def _a_size(value: Value) -> str:
@@ -49,7 +56,12 @@ def _a_size(value: Value) -> str:
 
 
 def _at_least(least: float) -> Callable[[Value], str]:
-    return lambda value: "" if isinstance(value, (int, float)) and value >= least else f"is below {least:g}"
+    def check(value: Value) -> str:
+        if not (isinstance(value, (int, float)) and value >= least):
+            return f"is below {least:g}"
+        return "" if value <= LARGEST else f"is above {LARGEST}"
+
+    return check
 
 
 OPTIONS = (
@@ -123,13 +135,13 @@ def parse(text: str, path: str) -> Config:
     """Return the configuration that the file's ``text`` gives."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the second for nesting, the first also for absurdly long numbers
         return Config(DEFAULT.values, DEFAULT.keys, (f"{path}: {_lower(str(error))}; defaults hold",))
     values = dict(DEFAULT.values)
     keys = dict(BINDINGS)
     warnings = []
 
-    def warn(name: str, what: str) -> None:
+    def warn(what: str, *name: str) -> None:
         warnings.append(f"{path}: line {_line_of(text, name)}: {what}")
 
     for name, value in table.items():
@@ -137,22 +149,19 @@ def parse(text: str, path: str) -> Config:
         if name == "keys" and isinstance(value, dict):
             for key, action in value.items():
                 if _a_key(key) and not re.fullmatch(r"Up|Down|Left|Right|Page(Up|Down)|Home|End", key):
-                    warn(key, f"{key!r} {_a_key(key)}")
+                    warn(f"{key!r} {_a_key(key)}", name, key)
                 elif action == "":
                     keys.pop(key, None)
-                elif action in ACTIONS:
-                    keys[key] = str(action)
+                elif isinstance(action, str) and action in ACTIONS:
+                    keys[key] = action
                 else:
-                    warn(key, f"no action {action!r}; one of: {', '.join(sorted(ACTIONS))}")
+                    warn(f"no action {action!r}; one of: {', '.join(sorted(ACTIONS))}", name, key)
         elif option is None:
-            warn(name, f"no option {name!r}")
+            warn(f"no option {name!r}", name)
         elif not _fits(value, option.default):
-            warn(
-                name,
-                f"{name!r} needs a {type(option.default).__name__}; its default {option.default!r} holds",
-            )
+            warn(f"{name!r} needs a {type(option.default).__name__}; its default {option.default!r} holds", name)
         elif wrong := option.check(value):
-            warn(name, f"{name!r}: {value!r} {wrong}; its default {option.default!r} holds")
+            warn(f"{name!r}: {value!r} {wrong}; its default {option.default!r} holds", name)
         else:
             values[name] = value
     return Config(values, keys, tuple(warnings))
@@ -166,9 +175,21 @@ def _fits(value: object, default: Value) -> bool:
     return isinstance(value, type(default))
 
 
-def _line_of(text: str, name: str) -> int:
-    found = re.search(rf"""^[ \t]*["']?{re.escape(name)}["']?[ \t]*[=.]""", text, re.MULTILINE)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def _line_of(text: str, name: Sequence[str]) -> int:
+    """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets ever more of them."""
+    lines = text.split("\n")
+    begin = 1
+    for end in range(1, len(lines) + 1):
+        try:
+            found: object = tomllib.loads("\n".join(lines[:end]) + "\n")
+        except tomllib.TOMLDecodeError:
+            continue  # in the middle of a value
+        for part in name:
+            found = found.get(part) if isinstance(found, dict) else None
+        if found is not None:
+            return begin
+        begin = end + 1
+    return begin
 
 
 def _lower(text: str) -> str:

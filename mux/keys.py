@@ -127,6 +127,7 @@ class PrefixDecoder:
 
     def __init__(self, prefix: str, bindings: Mapping[str, str]) -> None:
         self._prefix = prefix
+        self._prefix_byte = prefix.encode("utf-8", "surrogateescape")  # as it is typed, if it is a plain character
         self._bindings = bindings
         self._armed = False
         self._pasting = False
@@ -175,7 +176,7 @@ class PrefixDecoder:
                 self._pasting, self._armed = True, False
                 at = end
                 continue
-            if not self._armed and len(key) == 1 and key[0] >= 32:
+            if not self._armed and len(key) == 1 and key[0] >= 32 and key != self._prefix_byte:
                 at = end
                 continue
             name, event = key_name(key)

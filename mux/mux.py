@@ -72,6 +72,7 @@ class Spec:
         env: the requesting client's environment.
         extra: what the user added to it.
         size: None for the default.
+        umask: None for that of whoever started the keeper.
     """
 
     argv: tuple[str, ...]
@@ -81,6 +82,7 @@ class Spec:
     extra: Mapping[str, str] = field(default_factory=dict)
     size: Size | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    umask: int | None = None
 
 
 class Mux:
@@ -244,11 +246,13 @@ class Mux:
             return
         session = self._session(row)
         if recovered.phase is Phase.READING:
-            session.recover_output(recovered.offset, unsaved(recovered, session.journal.end))
-        elif died in CRASHES or recovered.attempts > 1:
+            session.record(unsaved(recovered, session.journal.end))
+        elif died in CRASHES or (died is None and recovered.attempts > 1):
             start, stop = recovered.offset, recovered.offset + len(recovered.data)
             self._log(f"session {row.name!r}: output {start}..{stop} crashed the emulator, not fed again")
             self.rows.add_poison(row.id, start, stop)
+        else:
+            session.screen  # noqa: B018 - fed once more while the inbox names it: a second crash is the batch's
         self.inbox.done()
 
     def _recover(self, pane: Pane) -> None:
@@ -400,10 +404,12 @@ class Mux:
             self.rows.set_exited(row.id, 126, self.now())
             raise
         self.publish("created", session)
-        await self._spawn(session, spec.env)
+        await self._spawn(session, spec.env, spec.umask)
         return session
 
-    async def restart(self, session: Session, env: Mapping[str, str], size: Size | None) -> None:
+    async def restart(
+        self, session: Session, env: Mapping[str, str], size: Size | None, umask: int | None = None
+    ) -> None:
         """Run an ended session's command again, in the same record.
 
         Raises:
@@ -416,13 +422,13 @@ class Mux:
         except RowNameTaken:
             raise NameTaken(session.name) from None
         session.restarting(row)
-        await self._spawn(session, env)
+        await self._spawn(session, env, umask)
 
     def _default_command(self, env: Mapping[str, str]) -> tuple[str, ...]:
         command = self.config().text("default-command")
         return tuple(shlex.split(command)) or (env.get("SHELL") or "/bin/sh",)
 
-    async def _spawn(self, session: Session, env: Mapping[str, str]) -> None:
+    async def _spawn(self, session: Session, env: Mapping[str, str], umask: int | None) -> None:
         row = session.row
         child = child_environment(env, session=str(row.id), socket=self.socket, pid=self.keeper_pid, extra=row.env)
         child["PWD"] = row.cwd
@@ -443,6 +449,7 @@ class Mux:
                     size=row.size,
                     label=str(row.id),
                     program=program,
+                    umask=umask,
                 )
                 self.flush()
                 await future

@@ -143,9 +143,10 @@ class Request:
         env: the client's whole environment.
         size: (columns, rows) of its terminal, (0, 0) without one.
         ttys: whether standard input, output and error are terminals.
+        umask: for the programs it starts; None: not told.
     """
 
-    __slots__ = ("argv", "cwd", "env", "size", "ttys")
+    __slots__ = ("argv", "cwd", "env", "size", "ttys", "umask")
 
     def __init__(
         self,
@@ -154,12 +155,14 @@ class Request:
         env: dict[str, str],
         size: tuple[int, int],
         ttys: tuple[bool, bool, bool],
+        umask: int | None = None,
     ) -> None:
         self.argv = argv
         self.cwd = cwd
         self.env = env
         self.size = size
         self.ttys = ttys
+        self.umask = umask
 
     def pack(self) -> bytes:
         """Return the body of a COMMAND frame."""
@@ -174,6 +177,7 @@ class Request:
                 b"%d" % len(words),
                 *words,
                 *pairs,
+                *([] if self.umask is None else [b"umask %d" % self.umask]),  # a field without "=" is no variable
             ]
         )
 
@@ -190,5 +194,6 @@ class Request:
             raise ProtocolError("a command that does not add up")
         text = [field.decode("utf-8", "surrogateescape") for field in fields]
         env = dict(pair.split("=", 1) for pair in text[5 + count :] if "=" in pair)
+        umask = next((number(field[6:]) for field in fields[5 + count :] if field.startswith(b"umask ")), None)
         ttys = (fields[3][:1] == b"1", fields[3][1:2] == b"1", fields[3][2:3] == b"1")
-        return cls(text[5 : 5 + count], text[0], env, (number(fields[1]), number(fields[2])), ttys)
+        return cls(text[5 : 5 + count], text[0], env, (number(fields[1]), number(fields[2])), ttys, umask)

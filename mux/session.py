@@ -200,12 +200,6 @@ class Session:
         """The record's name or labels have changed."""
         self.row = replace(self.row, name=row.name, labels=row.labels)
 
-    def recover_output(self, at: int, data: bytes) -> None:
-        """Append what the server before us had read from the terminal and not recorded."""
-        if self.journal.end > at:
-            self.journal.truncate(at)
-        self._record(data)
-
     def start_failed(self, status: int) -> None:
         """The program could not be executed. The record stays, with the status a shell would give."""
         self._step(Event.EXEC_FAILED)
@@ -343,7 +337,7 @@ class Session:
         if filled:
             data = bytes(inbox.data())
             at = self.journal.end
-            self._record(data)
+            self.record(data)
             inbox.written()
             self._show(data, at)
         inbox.done()
@@ -353,7 +347,8 @@ class Session:
             if self.state is State.DRAINING:
                 self._finish()
 
-    def _record(self, data: bytes) -> None:
+    def record(self, data: bytes) -> None:
+        """Append output to the journal; without room for it, say so once and go on."""
         try:
             self.journal.append(data)
         except StoreError as error:
@@ -367,7 +362,7 @@ class Session:
 
     def _record_and_show(self, data: bytes) -> None:
         at = self.journal.end
-        self._record(data)
+        self.record(data)
         self._show(data, at)
 
     def _show(self, data: bytes, at: int) -> None:

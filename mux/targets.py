@@ -48,7 +48,7 @@ def checked_name(name: str) -> str:
 
 def free_name(wanted: str, taken: Collection[str]) -> str:
     """Return a valid name made from ``wanted`` (a program's path, say) that nobody in ``taken`` has."""
-    base = re.sub(r"[^\w.-]+", "-", wanted.rpartition("/")[2], flags=re.ASCII).strip("-")[: NAME_LIMIT - 8]
+    base = re.sub(r"[^\w.-]+", "-", wanted.rpartition("/")[2], flags=re.ASCII).strip("-")[: NAME_LIMIT - 16]
     if not base or base.isdigit():
         base = f"session-{base}".rstrip("-")
     if base not in taken:
@@ -67,18 +67,20 @@ def find(target: str, sessions: Collection[Named]) -> Named:
         UnknownSession: nothing matches.
         AmbiguousTarget: more than one does.
     """
+    if not target:
+        raise UnknownSession(target)
     newest_first = sorted(sessions, key=lambda s: -s.id)
     live = [s for s in newest_first if s.live]
     ended = [s for s in newest_first if not s.live]
     if target.isdigit():
-        if same_id := [s for s in newest_first if s.id == int(target)]:
+        if same_id := [s for s in newest_first if str(s.id) == target]:
             return same_id[0]
-        raise UnknownSession(target)
+        raise UnknownSession(target[:NAME_LIMIT])
     for group in (live, ended):
         if named := [s for s in group if s.name == target]:
             return named[0]
     for group in (live, ended):
-        starting = [s for s in group if target and s.name.startswith(target)]
+        starting = [s for s in group if s.name.startswith(target)]
         if len({s.name for s in starting}) > 1:
             raise AmbiguousTarget(target, {s.name for s in starting})
         if starting:

@@ -42,9 +42,7 @@ class Database:
             StoreError: it can't be opened.
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-            raise StoreError(
-                f"sqlite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="use a newer python"
-            )
+            raise StoreError(f"sqlite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="use a newer python")
         self.path = path
         private_folder(os.path.dirname(path) or ".")
         _make_private_file(path)
@@ -137,18 +135,14 @@ class Database:
         if kind == sqlite3.SQLITE_FULL:
             return StoreFull(self.path)
         if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreError(
-                f"the database {self.path} is locked", hint="another program has it open: close that"
-            )
+            return StoreError(f"the database {self.path} is locked", hint="another program has it open: close that")
         if kind in (
             sqlite3.SQLITE_CANTOPEN,
             sqlite3.SQLITE_IOERR,
             sqlite3.SQLITE_PERM,
             sqlite3.SQLITE_READONLY,
         ):
-            return StoreError(
-                f"the database {self.path} can't be used: {error}", hint="check disk and rights"
-            )
+            return StoreError(f"the database {self.path} can't be used: {error}", hint="check disk and rights")
         return error
 
 

@@ -103,12 +103,11 @@ class Recovered:
 def unsaved(recovered: Recovered, journal_end: int) -> bytes:
     """Return what must be appended to the journal, which now ends at ``journal_end``.
 
-    The journal's write may have happened whole, in part (it keeps a prefix when it
-    is cut short) or not at all. A journal that ends *before* the batch lost bytes to
-    something worse than a kill; the batch is still the next thing known.
+    In phase READING the journal's write may have happened whole, in part (it keeps a
+    prefix when it is cut short) or not at all; in phase WRITTEN nothing is missing. A
+    journal that is shorter than that lost its end to something worse than a kill; what
+    is here is then still the next thing known.
     """
-    if recovered.phase is Phase.WRITTEN:
-        return b""
     return recovered.data[max(0, journal_end - recovered.offset) :]
 
 
@@ -137,9 +136,7 @@ class Inbox:
             finally:
                 os.close(fd)
         except OSError as error:
-            raise StoreError(
-                f"can't make the inbox {path}: {(error.strerror or str(error)).lower()}"
-            ) from error
+            raise StoreError(f"can't make the inbox {path}: {(error.strerror or str(error)).lower()}") from error
         self._room = memoryview(self._file)[_HEAD:]
         self._wipe = memoryview(_SENTINEL * capacity)
         self.filled = 0

@@ -261,15 +261,16 @@ class Journal:
         """
         self.release()
         gone: list[int] = []
-        while self._starts and (
-            self._starts[-1] > end or (self._starts[-1] == end and len(self._starts) > 1)
-        ):
+        while self._starts and (self._starts[-1] > end or (self._starts[-1] == end and len(self._starts) > 1)):
             gone.append(self._starts.pop())
-        if not self._starts:  # the chunk that failed was so long that all before it was pruned
+        nothing_left = not self._starts
+        if nothing_left:  # the chunk that failed was so long that all before it was pruned
             self._starts.append(end)
         self.start = self._starts[0]
         self.segment_start = self._starts[-1]
         self.end = end
+        if nothing_left:
+            os.close(self._open_segment())  # at every moment some file must say where we are
         for start in gone:
             self._unlink(self._file(start))
         os.close(self._open_segment())
@@ -356,9 +357,7 @@ class Journal:
 
     def _snapshots(self) -> list[int]:
         """Return the offsets that there are snapshots for, ascending."""
-        return sorted(
-            int(found[1]) for name in os.listdir(self.path) if (found := _SNAPSHOT_NAME.fullmatch(name))
-        )
+        return sorted(int(found[1]) for name in os.listdir(self.path) if (found := _SNAPSHOT_NAME.fullmatch(name)))
 
     @staticmethod
     def _unlink(path: str) -> None:

@@ -171,8 +171,7 @@ class Sessions:
         Ids that are not live, or not there, are left alone: their end is known.
         """
         self._database.execute(
-            f"UPDATE session SET state = 'lost', ended = ?"
-            f" WHERE {_LIVE} AND id IN (SELECT value FROM json_each(?))",
+            f"UPDATE session SET state = 'lost', ended = ? WHERE {_LIVE} AND id IN (SELECT value FROM json_each(?))",
             (ended, json.dumps(list(sessions))),
         )
 
@@ -247,9 +246,7 @@ class Sessions:
         return [_session(row) for row in rows]
 
     def _update(self, session: int, changes: str, *values: Value) -> None:
-        changed = self._database.execute(
-            f"UPDATE session SET {changes} WHERE id = ? RETURNING id", (*values, session)
-        )
+        changed = self._database.execute(f"UPDATE session SET {changes} WHERE id = ? RETURNING id", (*values, session))
         if not changed:
             raise NoSuchSession(session)
 

@@ -57,6 +57,7 @@ async def run(
         extra=options.pairs(env, "-e"),
         size=size,
         labels=options.pairs(label, "--label"),
+        umask=request.umask,
     )
     session = await mux.create(spec)
     if json:

@@ -9,12 +9,26 @@ from agentmux.mux.errors import BadUsage
 
 from ..app import Option
 
+
+def _names(incomplete: str) -> list[str]:
+    from ..local import session_names
+
+    return [name for name in session_names() if name.startswith(incomplete)]
+
+
 Target = Annotated[
     str | None,
-    Option("-t", "--target", metavar="T", help="Id, name, unique prefix or label; default: the last one used."),
+    Option(
+        "-t",
+        "--target",
+        metavar="T",
+        help="Id, name, unique prefix or label; default: the last one used.",
+        autocompletion=_names,
+    ),
 ]
 Targets = Annotated[
-    list[str] | None, Option("-t", "--target", metavar="T", help="Session; may be given more than once.")
+    list[str] | None,
+    Option("-t", "--target", metavar="T", help="Session; may be given more than once.", autocompletion=_names),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Timeout = Annotated[float, Option("--timeout", metavar="S", help="Give up after S seconds, with status 5.")]

@@ -19,5 +19,5 @@ async def run(
     session = asking.session(target)
     if kill and session.live:
         await asking.mux.kill(session)
-    await asking.mux.restart(session, asking.request.env, None)
+    await asking.mux.restart(session, asking.request.env, None, asking.request.umask)
     return None

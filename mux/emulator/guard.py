@@ -23,10 +23,12 @@ _LOOSE = rb"\x00-\x1a\x1c-\x1f\x7f-\xff"  # what may stand inside a control sequ
 _REPEAT = re.compile(rb"b(?<=[0-9%b]b)" % _LOOSE)
 _SET = re.compile(rb"h(?<=[0-?%b]h)" % _LOOSE)
 _2027 = re.compile(rb"2[%b]*0[%b]*2[%b]*7" % ((_LOOSE,) * 3))
+_DIGITS = re.compile(rb"[0-9%b]*" % _LOOSE)
 _FINISHED = re.compile(rb"[0-?%b]*([bh])" % _LOOSE)
 _LOOSE_BYTES = bytes([*range(0x1B), *range(0x1C, 0x20), *range(0x7F, 0x100)])
-# An unfinished sequence that "b" would turn into REP. Strings of OSC and DCS hold 0x9b as text.
-_PENDING_REPEAT = re.compile(rb"\x1b(?:\[|(?![]P]).*\x9b)([0-9\x7f-\xff]*)\Z", re.DOTALL)
+_C1 = re.compile(rb"[\x90\x98\x9b\x9d-\x9f]")
+_C1_KINDS = {b"\x9b": b"[", b"\x9d": b"]", b"\x90": b"P"}
+_PASSING_THROUGH = re.compile(rb"[:@-~]")  # a DCS behind its parameters
 
 
 def feed(terminal: Terminal, data: bytes, ground: bool, columns: int) -> None:
@@ -63,10 +65,13 @@ def _cuts(data: bytes, ground: bool, columns: int) -> list[tuple[int, int]]:
         low = start.start(1)
         cuts.append((low, data[low]))
     first = low
+    strings = b"\x9b" in data
     for match in _REPEAT.finditer(data, low):
         at = match.start()
-        introducer = max(data.rfind(b"[", low, at), data.rfind(b"\x9b", low, at))
-        if introducer >= 0 and _number(data[introducer + 1 : at]) > columns:
+        introducer = data.rfind(b"[", low, at)
+        if strings:
+            introducer = max(introducer, data.rfind(b"\x9b", low, at))
+        if introducer >= 0 and (digits := _DIGITS.fullmatch(data, introducer + 1, at)) and _number(digits[0]) > columns:
             cuts.append((at, ord("b")))
         low = at
     low = first
@@ -81,13 +86,24 @@ def _cuts(data: bytes, ground: bool, columns: int) -> list[tuple[int, int]]:
 
 
 def _number(digits: bytes) -> int:
-    if not digits.isdigit():
-        digits = digits.translate(None, _LOOSE_BYTES)
-    return int(digits.lstrip(b"0")[:9] or 0) if digits.isdigit() else 0
+    return int(digits.translate(None, _LOOSE_BYTES).lstrip(b"0")[:9] or 0)
 
 
 def _pending_repeat(terminal: Terminal) -> int:
     """Return the count of the REP that only lacks its final byte, 0 if something else is unfinished."""
-    pending = terminal.continuation()  # None inside a string over a megabyte: one REP behind it goes unclamped
-    match = _PENDING_REPEAT.match(pending or b"")
-    return _number(match[1]) if match else 0
+    pending = terminal.short_continuation()
+    # None: a long string. At the worst one REP behind it goes unclamped, no more per byte than others cost.
+    return _repeat_count(pending) if pending else 0
+
+
+def _repeat_count(pending: bytes) -> int:
+    """Follow an unfinished sequence as the library's parser does: C1 bytes start another one, but not in all strings."""
+    if pending[:1] != b"\x1b":
+        return 0
+    kind, start = pending[1:2], 2
+    for match in _C1.finditer(pending, 1):
+        if kind == b"]" or (kind == b"P" and _PASSING_THROUGH.search(pending, start, match.start())):
+            return 0
+        kind, start = _C1_KINDS.get(match[0], b"_"), match.end()
+    digits = pending[start:]
+    return _number(digits) if kind == b"[" and _DIGITS.fullmatch(digits) else 0

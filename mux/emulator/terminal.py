@@ -59,6 +59,8 @@ _STATE_KEYS = ffi.new("GhosttyTerminalData[3]", [_DATA["COLS"], _DATA["ROWS"], _
 _state_columns, _state_rows, _state_ground = ffi.new("uint16_t*"), ffi.new("uint16_t*"), ffi.new("bool*")
 _state_values = ffi.new("void*[]", [_state_columns, _state_rows, _state_ground])
 
+_short, _short_length = ffi.new("uint8_t[4096]"), ffi.new("size_t*")
+
 
 class Terminal:
     """A native terminal that is freed exactly once: by ``close``, at the end of a ``with``, or when collected."""
@@ -161,6 +163,12 @@ class Terminal:
         if lib.ghostty_terminal_continuation_alloc(self.h, ffi.NULL, out, length):
             return None
         return take(out, length)
+
+    def short_continuation(self) -> bytes | None:
+        """Return the bytes of the unfinished sequence without copying long ones: None for those."""
+        if lib.ghostty_terminal_continuation_buf(self.h, _short, len(_short), _short_length):
+            return None
+        return bytes(ffi.buffer(_short, _short_length[0]))
 
     def ref(self, x: int, y: int, tag: str = "ACTIVE") -> Any:
         point = ffi.new("GhosttyPointS*")

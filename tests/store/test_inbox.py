@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
@@ -202,6 +203,7 @@ def test_a_replay_is_guarded_too(path: Path) -> None:
         pytest.param(Phase.READING, 90, b"abcdef", id="the journal lost its end"),
         pytest.param(Phase.READING, 500, b"", id="a replay"),
         pytest.param(Phase.WRITTEN, 106, b"", id="known to be written"),
+        pytest.param(Phase.WRITTEN, 104, b"ef", id="written and lost again"),
     ],
 )
 def test_what_the_journal_still_needs(phase: Phase, journal_end: int, missing: bytes) -> None:
@@ -250,12 +252,32 @@ def test_a_file_of_another_size_is_made_anew(path: Path, content: bytes) -> None
 
 
 def test_a_link_is_replaced_and_not_followed(path: Path, tmp_path: Path) -> None:
-    target = tmp_path / "precious"
-    target.write_bytes(b"x" * 128)
-    path.symlink_to(target)
-    Inbox(str(path), 64).close()
-    assert target.read_bytes() == b"x" * 128
+    other = tmp_path / "other"
+    with closing(Inbox(str(other), 64)) as inbox:
+        inbox.begin(1, 0)
+        inbox.put(b"theirs")
+    path.symlink_to(other)
+    assert left_behind(path) is None
     assert not path.is_symlink()
+    assert left_behind(other) is not None
+
+
+def test_a_full_disk_is_noticed_when_the_file_is_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not by a SIGBUS when a batch first touches room that the disk does not have."""
+    write, room = os.write, 100
+
+    def full(fd: int, data: memoryview) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        count = write(fd, data[:room])
+        room -= count
+        return count
+
+    with monkeypatch.context() as patch, pytest.raises(StoreError, match="no space"):
+        patch.setattr(os, "write", full)
+        Inbox(str(path), 64)
+    assert left_behind(path) is None
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,25 @@ class FullDisk:
         count = self._write(fd, memoryview(data)[: self.room])
         self.room -= count
         return count
+
+
+@contextmanager
+def after_each_unlink(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
+    """Give (start, end) as a journal opened at each of those moments would find them."""
+    found: list[tuple[int, int]] = []
+    unlink = os.unlink
+
+    def unlink_and_look(path: str) -> None:
+        unlink(path)
+        copy = shutil.copytree(folder, folder.parent / f"copy {len(found)}")
+        with monkeypatch.context() as inner:
+            inner.setattr(os, "unlink", unlink)
+            journal = Journal(str(copy))
+            found.append((journal.start, journal.end))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink_and_look)
+        yield found
 
 
 def test_the_defaults_are_documented() -> None:
@@ -243,6 +264,39 @@ class TestFailedWrites:
             journal.segment_start,
         )
 
+    def test_killed_while_undoing_it_the_place_is_still_known(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal = Journal(str(folder), segment=10, limit=30)
+        journal.append(b"x" * 105)
+        with after_each_unlink(folder, monkeypatch) as found, pytest.raises(JournalFull):
+            monkeypatch.setattr(os, "write", FullDisk(85))
+            journal.append(b"x" * 90)
+        assert (journal.start, journal.end) == (105, 105)
+        assert len(found) > 10
+        assert min(end for _, end in found) >= 105
+
+    @pytest.mark.parametrize("held", [True, False])
+    def test_a_failed_write_that_did_write_is_undone(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, held: bool
+    ) -> None:
+        """POSIX says it can't be; network and user-space file systems may say otherwise."""
+        write = os.write
+
+        def lie(fd: int, data: bytes) -> int:
+            write(fd, data[:3])
+            raise OSError(errno.EIO, "broken")
+
+        journal = Journal(str(folder))
+        journal.append(b"before")
+        if not held:
+            journal.release()
+        with monkeypatch.context() as patch, pytest.raises(JournalError, match="broken"):
+            patch.setattr(os, "write", lie)
+            journal.append(b"xxxxxx")
+        assert (folder / segment(0)).read_bytes() == b"before"
+        journal.release()
+
     def test_a_short_write_is_completed(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         journal = Journal(str(folder))
         journal.append(b"a")
@@ -299,6 +353,15 @@ print(journal.end, failed)
             journal.read(0, 3)
         assert journal.end == 3
         assert not folder.exists()
+
+    def test_a_vanished_segment_is_an_error_and_not_made_again(self, folder: Path) -> None:
+        journal = Journal(str(folder))
+        journal.append(b"abc")
+        journal.release()
+        (folder / segment(0)).unlink()
+        with pytest.raises(JournalError):
+            journal.append(b"def")
+        assert names(folder) == []
 
     @pytest.mark.parametrize("held", [True, False])
     def test_a_segment_that_became_shorter_is_an_error(self, folder: Path, held: bool) -> None:
@@ -360,6 +423,14 @@ class TestSnapshots:
         journal.release()
 
 
+def test_killed_while_truncating_the_journal_has_no_gap(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(str(folder), segment=10, limit=100)
+    journal.append(b"x" * 55)
+    with after_each_unlink(folder, monkeypatch) as found:
+        journal.truncate(15)
+    assert found == [(0, 50), (0, 40), (0, 30), (0, 20)]
+
+
 def test_truncate_goes_back_over_segments(folder: Path) -> None:
     journal = Journal(str(folder), segment=10, limit=100)
     journal.append(b"0123456789" * 4)
@@ -373,12 +444,17 @@ def test_truncate_goes_back_over_segments(folder: Path) -> None:
     journal.release()
 
 
-def test_truncating_all_that_is_kept_still_says_where_we_are(folder: Path) -> None:
+def test_truncating_all_that_is_kept_still_says_where_we_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> None:
+        raise OSError(errno.EIO, path)
+
     journal = Journal(str(folder), segment=10, limit=30)
     journal.append(b"x" * 100)
     start = journal.start
-    journal.truncate(start)
-    journal.release()
+    journal.truncate(start + 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", fail)  # killed after that, the place would be forgotten
+        journal.truncate(start)
     assert Journal(str(folder)).end == start > 0
 
 
