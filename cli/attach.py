@@ -70,7 +70,10 @@ def run(connection: Connection, attached: bytes) -> int:
         rows = terminal.size()[1]
     # Below what the session printed, which stays in the terminal's own scrollback.
     where = f"\x1b[{min(end.row, rows)};1H" if end.row else ""
-    write_all(1, f"{where}\r\n{end.line}\n".encode("utf-8", "replace") if end.line else b"\r\n")
+    try:
+        write_all(1, f"{where}\r\n{end.line}\n".encode("utf-8", "replace") if end.line else b"\r\n")
+    except AgentmuxError:
+        pass  # it hung up
     return end.status
 
 
@@ -186,9 +189,10 @@ class _Attachment:
             self._send(Kind.DETACH)
             raise Left(128 + which, f"[detached from {self._name}]")
         if signal.SIGCONT in arrived:
+            import termios
             import tty
 
-            tty.setraw(0)
+            tty.setraw(0, termios.TCSANOW)
             self._send(Kind.RESUME)
         if signal.SIGWINCH in arrived:
             columns, rows = self._terminal.size()

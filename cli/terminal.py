@@ -29,6 +29,7 @@ class Terminal:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.pending = bytearray()
+        self._size = (80, 24)
         self._own = True
         try:
             self._out = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -59,10 +60,16 @@ class Terminal:
             return os.write(self._out, data)
         except BlockingIOError:
             return 0
+        except OSError:
+            return len(data)  # it hung up: nobody sees it, and the next read tells
 
     def size(self) -> tuple[int, int]:
-        """Return (columns, rows)."""
-        columns, rows = os.get_terminal_size(self.fd)
+        """Return (columns, rows), as last known if it hung up."""
+        try:
+            columns, rows = os.get_terminal_size(self.fd)
+        except OSError:
+            return self._size
+        self._size = columns, rows
         return columns, rows
 
     def close(self) -> None:
@@ -81,7 +88,7 @@ def borrowed(fd: int) -> Iterator[Terminal]:
     before = termios.tcgetattr(fd)
     terminal = Terminal(fd)
     try:
-        tty.setraw(fd)
+        tty.setraw(fd, termios.TCSANOW)  # the default would throw away what was typed ahead
         yield terminal
     finally:
         try:

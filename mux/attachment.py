@@ -5,7 +5,7 @@ from __future__ import annotations
 from .errors import AgentmuxError, InputFull, NoSession, NotRunning
 from .mux import Spec
 from .protocol import Kind, pack
-from .size import Size
+from .size import Size, bounded
 from .viewer import ClientViewer
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ class Attachment:
         self._peer = peer
         self._request = request
         self._read_only = read_only
-        self._size: Size = request.size
+        self._size: Size = bounded(request.size)
         self._before = 0  # id of the session shown before this one
         self._viewer: ClientViewer | None = None
 
@@ -108,14 +108,16 @@ class Attachment:
 
     def resized(self, size: Size) -> None:
         """The client's terminal has another size."""
-        self._size = size
+        self._size = bounded(size)
         viewer = self.viewer
-        viewer.size = size
+        viewer.size = self._size
         self.session.viewer_resized()
         viewer.redraw()
 
     async def act(self, action: str, argument: str) -> None:
         """Do what a prefix key asks for."""
+        if not self.session.live:
+            return  # the client is about to hear of it
         try:
             await self._act(action, argument)
         except AgentmuxError as error:

@@ -66,6 +66,7 @@ class Connection:
                 raise NoServer(path) from None
             raise
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        sock.setblocking(False)
         try:
             deadline = time.monotonic() + patience
             while True:

@@ -3,7 +3,8 @@
 One per socket. It holds the listening socket, a spare copy of every pty master, the children's pids, their
 exit statuses until FORGET, and one opaque label per pane. It starts the server, replaces a dead or hung one,
 forks the panes' programs and delivers signals. Those are all its duties: it reads no master, parses no
-output, has no thread and imports nothing of ours, because agents live as long as this code has no bug.
+output, has no thread and imports nothing of ours, because agents live as long as this code has no bug. It is one
+file, run by its path, so that an environment that breaks or is replaced later can't touch it.
 
     PYTHON -I keeper.py '{"socket": path, "server": [argv], "log": path}'
 
@@ -204,10 +205,9 @@ class Link:
                 _close(fd)
                 if sent == len(data):
                     self._queue.popleft()
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._hang_up()
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF):
+                self._drop()
 
     def receive(self) -> list[tuple[Kind, Body, int]]:
         """Return what has arrived, a bounded amount at a time. The fds in it are the caller's."""
@@ -227,25 +227,22 @@ class Link:
         except BlockingIOError:
             pass
         except (OSError, ProtocolError) as error:
-            self.end(str(error))
+            self.gone = str(error)
         return records
 
-    def end(self, why: str) -> None:
-        """Give the peer up: nothing it sends counts any more."""
-        self.gone = why
-        self._hang_up()
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._hang_up()
+        self._drop()
         self._decoder.close()
         self._sock.close()
 
-    def _hang_up(self) -> None:
+    def _drop(self) -> None:
         while self._queue:
             _close(self._queue.popleft()[1])
         self.queued = 0
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
 
 
 class Backoff:
@@ -260,7 +257,7 @@ class Backoff:
         """Return the seconds to wait after a death at ``now``."""
         if not was_ready:
             self._failures += 1
-            return min(2.0 ** (self._failures - 1), 30.0)
+            return min(2.0 ** min(self._failures - 1, 5), 30.0)
         self._failures = 0
         self._deaths.append(now)
         recent = sum(1 for death in self._deaths if now - death < 10)
@@ -353,7 +350,6 @@ def spawn(request: Body) -> tuple[int, int]:
             os.umask(mask)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             with contextlib.suppress(OSError, ValueError):
                 _limit_files(nofile)
             with contextlib.suppress(OSError, ValueError), open("/proc/self/oom_score_adj", "r+") as file:
@@ -490,7 +486,7 @@ class Keeper:
                     raise ProtocolError("the link was closed by the record before")
                 self.obey(self.link, kind, body, fd)
             except MALFORMED as error:
-                log(f"dropped a {kind.name} record: {error!r}")
+                log(f"dropped a {kind.name} record: {type(error).__name__}: {error}")
                 _close(fd)
         if self.link is not None and self.link.gone:
             log(f"link to server {self.server}: {self.link.gone}")
@@ -608,10 +604,7 @@ class Keeper:
         elif not self.server and now >= self.start_at:
             self.start_server(now)
         elif self.server and self.kill_at and now >= self.kill_at:
-            self.kill_at = 0.0
-            log(f"killing server {self.server}")
-            with contextlib.suppress(ProcessLookupError):
-                _kill(self.server, self.pidfd, signal.SIGKILL)
+            self.kill_server()
 
     def start_server(self, now: float) -> None:
         if self.listener < 0:
@@ -635,13 +628,20 @@ class Keeper:
         """Close the link. The next server starts when this one has gone, by force after ``grace`` seconds."""
         assert self.link is not None
         self.link.send(Kind.REPLACED, {})
-        if self.link.wants_write:
-            grace = 0  # it hears nothing, and could take us for dead
+        self.kill_at = time.monotonic() + grace
+        if not grace or self.link.wants_write:
+            self.kill_server()  # before it sees an EOF, takes us for dead and starts a second keeper
         self.link.close()
         self.link = None
-        self.kill_at = time.monotonic() + grace
         if not self.server:  # it never said HELLO
             self.server_gone(None)
+
+    def kill_server(self) -> None:
+        log(f"killing server {self.server}")
+        self.kill_at = 0.0
+        if self.server:
+            with contextlib.suppress(ProcessLookupError):
+                _kill(self.server, self.pidfd, signal.SIGKILL)
 
     def server_gone(self, status: int | None) -> None:
         self.read_link()  # what it said last counts
@@ -681,7 +681,7 @@ class Keeper:
             state = self.save()
             self.checking = start([*keeper, json.dumps({**self.config, "state": state, "check": True})])
         except OSError as error:
-            problem = f"cannot run the new keeper: {error.strerror}"
+            problem = f"cannot run the new keeper: {(error.strerror or str(error)).lower()}"
             link.send(Kind.FAILED, {"pane": 0, "errno": error.errno, "problem": problem})
         finally:
             _close(state)
@@ -700,7 +700,7 @@ class Keeper:
     def become(self, keeper: list[str], server: list[str]) -> None:
         """Execute the next keeper in this process. Returns only if that fails."""
         log("upgrading")
-        self.config["server"] = server
+        self.config["server"], state = server, -1
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the next one can take it
         try:
             state = self.save()
@@ -708,6 +708,7 @@ class Keeper:
             os.execv(keeper[0], [*keeper, json.dumps({**self.config, "state": state})])
         except OSError as error:
             log(f"cannot upgrade: {error}")
+            _close(state)
             self.pass_on(False)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -148,14 +148,16 @@ class KeeperLink:
             try:
                 event = _event(kind, body, fd)
             except LookupError:
-                self._link.end(f"{kind.name} without what belongs in it")
+                self._link.gone = f"{kind.name} without what belongs in it"
                 event = None
             if event is not None:
                 events.append(event)
             elif fd >= 0:
                 os.close(fd)
-        if not events and self._link.gone:
-            raise KeeperGone(self._link.gone)
+        if self._link.gone:
+            if not events:
+                raise KeeperGone(self._link.gone)
+            self._link.hang_up()  # so that we are called again
         return events
 
     def hello(self, server: Sequence[str] | None = None, *, pid: int = 0) -> None:

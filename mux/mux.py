@@ -455,6 +455,8 @@ class Mux:
                 await future
             except SpawnFailed as error:
                 problem, status = str(error.hint), error.status
+            except OSError as error:  # too long for the system, or the keeper does not read
+                problem, status = str(error.strerror), 126
             finally:
                 del self._spawning[row.id]
         if problem:

@@ -140,8 +140,12 @@ class Peer:
     def go_on(self) -> None:
         """Answer a newer client after all: its version does not take over."""
         self._waits = False
-        if self._waiting is not None:
+        if self._waiting is None or self._closed:
+            return
+        try:
             self._command(self._waiting)
+        except ProtocolError as error:
+            self.fail(error)
 
     def _run(self, work: Awaitable[None]) -> None:
         """Run ``work`` until it waits for something; as a task from then on."""

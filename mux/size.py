@@ -19,9 +19,18 @@ CEILING: Size = (1000, 500)
 """Larger ones are clamped: the emulator's memory is columns times rows."""
 
 
+LARGEST = 9999
+"""Columns or rows of a terminal that are believed: what is drawn there grows with them."""
+
+
 def clamped(size: Size) -> Size:
     """Return ``size`` within CEILING, and at least 1x1."""
     return max(1, min(size[0], CEILING[0])), max(1, min(size[1], CEILING[1]))
+
+
+def bounded(size: Size) -> Size:
+    """Return the size that a client's terminal may have, whatever it says."""
+    return max(0, min(size[0], LARGEST)), max(0, min(size[1], LARGEST))
 
 
 def usable(size: Size) -> bool:

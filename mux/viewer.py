@@ -54,6 +54,7 @@ class ClientViewer:
         self._loop = loop
         self._timer: TimerHandle | None = None
         self._view: View | None = None
+        self._modes = b""  # those for input that the terminal was last told
         self.paused = False
         self.gone = False
 
@@ -68,9 +69,7 @@ class ClientViewer:
         if not self._raw:
             self.changed()
         elif data:
-            outbox = self._wire.outbox
-            outbox.put_output(encode(Kind.OUTPUT, data))
-            self._wire.flush()
+            self._put(data)
 
     def changed(self) -> None:
         """Draw a frame soon."""
@@ -81,24 +80,31 @@ class ClientViewer:
         """Forget what is queued and draw everything."""
         if self.paused or self.gone:
             return
-        self._wire.outbox.drop_output()
-        self._wire.outbox.owes_redraw = False
         self.draw()
 
     def draw(self, *, history: int = 0, keep: bool = False) -> None:
-        """Draw everything, with ``history`` rows above.
+        """Forget what is queued and draw everything, with ``history`` rows above.
 
         Args:
             keep: first push what the terminal shows into its own scrollback: it is the user's.
         """
+        outbox = self._wire.outbox
+        outbox.drop_output()
+        outbox.owes_redraw = False
         keep_rows = self.size[1] if keep else 0
         if self._raw:
             self._view = None
-            self._put(self.session.full_redraw(history=history, keep_rows=keep_rows))
+            data = self.session.full_redraw(history=history, keep_rows=keep_rows)
         else:
             screen = self.session.screen
             self._view = screen.view(self.size)
-            self._put(screen.reset_client(self.size[0], keep_rows=keep_rows) + self._frame(self._view))
+            self._modes = b""
+            data = screen.reset_client(self.size[0], keep_rows=keep_rows) + self._frame(self._view)
+        if keep:
+            outbox.put(encode(Kind.OUTPUT, data))  # a later redraw brings no history
+            self._wire.flush()
+        else:
+            self._put(data)
 
     def settle(self) -> None:
         """Called when the outbox has run empty: pay the redraw that is owed."""
@@ -138,16 +144,19 @@ class ClientViewer:
         if self._wire.outbox.size:  # the client is behind: newest first, when it has caught up
             self._wire.outbox.owes_redraw = True
             return
-        if self._view is None:
+        if self._view is None or self._wire.outbox.owes_redraw:
             self.draw()
         elif frame := self._frame(self._view):
             self._put(frame)
 
     def _frame(self, view: View) -> bytes:
-        """Return what changed, and the modes in which this terminal should send its input."""
-        frame = view.frame()
-        return frame + self.session.screen.input_modes() if frame else b""
+        """Return what changed, and the modes in which this terminal should send its input, if they did."""
+        frame, modes = view.frame(), self.session.screen.input_modes()
+        if modes == self._modes:
+            return frame
+        self._modes = modes
+        return frame + modes
 
     def _put(self, data: bytes) -> None:
-        self._wire.outbox.put(encode(Kind.OUTPUT, data))
+        self._wire.outbox.put_output(encode(Kind.OUTPUT, data))
         self._wire.flush()

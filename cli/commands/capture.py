@@ -21,7 +21,7 @@ async def run(
     end: Annotated[str, Option("-E", "--end", metavar="N", help="Last row, counted likewise; - is the bottom.")] = "-",
     json: Json = False,
 ) -> int | None:
-    """Print the visible screen of a session, or any range of its scrollback."""
+    """Print the screen of a session, or a range of its scrollback."""
     session = asking.session(target)
     screen = session.screen
     rows = screen.size[1]

@@ -18,6 +18,6 @@ class Shell(enum.Enum):
 
 
 def run(socket: str, shell: Annotated[Shell, Argument(help="Your shell.")]) -> int | None:
-    """Print a completion script: in bash, eval "$(agentmux completion bash)"."""
+    """Print a shell's completion script. In ~/.bashrc: eval "$(agentmux completion bash)"."""
     write_all(1, completion_script(shell.value).encode() + b"\n")
     return None

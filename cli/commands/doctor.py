@@ -22,7 +22,7 @@ PATIENCE = 3.0
 
 
 def run(socket: str, json: Json = False) -> int | None:
-    """Check this installation: server, socket, versions, terminal, and what ends sessions at log-out."""
+    """Check this installation, and what would end sessions. Server, folders, versions, terminal, log-out."""
     findings = [*_versions(), *_server(socket), *_folders(socket), *_terminal(), *_logout(), *_config()]
     if json:
         rows = [{"what": what, "ok": ok, "found": found, "hint": hint} for what, ok, found, hint in findings]

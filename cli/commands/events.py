@@ -12,7 +12,7 @@ from .options import Json, Target
 
 
 async def run(asking: Asking, target: Target = None, json: Json = False) -> int | None:
-    """Print events as they happen, until interrupted; with -t those of one session."""
+    """Print events as they happen, until interrupted. With -t only those of one session, until it ends."""
     session = None if target is None else asking.session(target)
     async for event in asking.events(session):
         if json:

@@ -8,6 +8,6 @@ from .options import Target
 
 
 def run(asking: Asking, target: Target = None) -> int | None:
-    """Interrupt the program in a session, as Ctrl-C typed into it would; attached or not, at once."""
+    """Interrupt the program in a session, as a typed Ctrl-C would. Attached or not, at once."""
     asking.mux.interrupt(asking.session(target))
     return None

@@ -16,7 +16,7 @@ async def run(
     everything: Annotated[bool, Option("-a", "--all", help="All running sessions.")] = False,
     now: Annotated[bool, Option("--now", help="SIGKILL at once, without HUP, TERM and grace.")] = False,
 ) -> int | None:
-    """Kill sessions: HUP and TERM, after a grace period KILL, and whatever escaped. Their records stay."""
+    """End sessions and every process of theirs. HUP and TERM, after a grace period KILL; their records stay."""
     sessions = asking.mux.live() if everything else [asking.session(t) for t in target or (None,)]
     await asking.mux.kill_all(list(dict.fromkeys(sessions)), now=now)
     return None

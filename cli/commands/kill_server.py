@@ -6,7 +6,7 @@ from agentmux.mux.asking import Asking
 
 
 async def run(asking: Asking) -> int | None:
-    """Kill all sessions, then server and keeper; return when all are gone."""
+    """Kill all sessions, then server and keeper. Return when all are gone."""
     await stop(asking)
     return None
 

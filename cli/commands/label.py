@@ -17,7 +17,7 @@ def run(
     target: Target = None,
     json: Json = False,
 ) -> int | None:
-    """Set labels on a session (K= removes one); without any, show them."""
+    """Set labels on a session, or show them. K= removes one."""
     session = asking.session(target)
     if labels:
         merged = {**session.labels, **pairs(labels, "label")}

@@ -17,7 +17,7 @@ async def run(
     target: Target = None,
     follow: Annotated[bool, Option("-f", "--follow", help="Go on with what comes, until the session ends.")] = False,
 ) -> int | None:
-    """Print everything a session has printed, escape sequences and all, as far back as it is kept."""
+    """Print all that a session has printed, as far as it is kept. With its escape sequences."""
     session = asking.session(target)
     at = session.journal.start
     while True:

@@ -12,7 +12,7 @@ from ..main import write_all
 
 
 def run(socket: str) -> int | None:
-    """Restore this terminal after a crash: modes, mouse, colours, cursor, line editing. Clears nothing."""
+    """Restore this terminal after a crash. Modes, mouse, colours, cursor and line editing; clears nothing."""
     fd = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
     if fd is None:
         raise NeedsTerminal("run it in the terminal that is broken")

@@ -15,7 +15,7 @@ async def run(
     target: Target = None,
     kill: Annotated[bool, Option("-k", "--kill", help="Kill it first if it runs.")] = False,
 ) -> int | None:
-    """Start an ended or lost session's command again, in the same session."""
+    """Start an ended or lost session again. Its id, name and record stay."""
     session = asking.session(target)
     if kill and session.live:
         await asking.mux.kill(session)

@@ -19,7 +19,7 @@ async def run(
     enter: Annotated[bool, Option("--enter/--no-enter", help="Press Enter after the text; default: yes.")] = True,
     keys: Annotated[bool, Option("--keys", "-k", help="The words are key names: Enter C-c M-x Up F5 ...")] = False,
 ) -> int | None:
-    """Type text into a session, and Enter; or press keys, as the program's terminal mode encodes them."""
+    """Type text into a session, and Enter; or press keys. The program's terminal modes say what a key sends."""
     session = asking.session(target)
     if keys:
         try:

@@ -31,7 +31,7 @@ async def run(
     json: Json = False,
     force: Annotated[bool, Option("--force", help="stop: without asking the server; works when it hangs.")] = False,
 ) -> int | None:
-    """Show the server, stop it with all sessions, upgrade it under them, or print its log."""
+    """Show, stop or upgrade the server, or print its log. An upgrade leaves the sessions running."""
     mux = asking.mux
     if action is Action.STATUS:
         facts = {

@@ -57,9 +57,8 @@ _DATA = {
 }
 _STATE_KEYS = ffi.new("GhosttyTerminalData[3]", [_DATA["COLS"], _DATA["ROWS"], _DATA["VT_GROUND"]])
 _state_columns, _state_rows, _state_ground = ffi.new("uint16_t*"), ffi.new("uint16_t*"), ffi.new("bool*")
+_compressed = ffi.new("GhosttyTerminalCompressionResult*")
 _state_values = ffi.new("void*[]", [_state_columns, _state_rows, _state_ground])
-
-_short, _short_length = ffi.new("uint8_t[4096]"), ffi.new("size_t*")
 
 
 class Terminal:
@@ -108,6 +107,11 @@ class Terminal:
     def write(self, data: bytes) -> None:
         """Feed bytes, unguarded."""
         lib.ghostty_terminal_vt_write(self.h, data, len(data))
+
+    def compress(self) -> bool:
+        """Compress some of the scrollback; whether there is more to do."""
+        lib.ghostty_terminal_compress(self.h, lib.GHOSTTY_TERMINAL_COMPRESSION_MODE_INCREMENTAL, _compressed)
+        return bool(_compressed[0] == lib.GHOSTTY_TERMINAL_COMPRESSION_RESULT_PENDING)
 
     def set(self, option: str, ctype: str, value: object) -> None:
         key = getattr(lib, "GHOSTTY_TERMINAL_OPT_" + option)
@@ -163,12 +167,6 @@ class Terminal:
         if lib.ghostty_terminal_continuation_alloc(self.h, ffi.NULL, out, length):
             return None
         return take(out, length)
-
-    def short_continuation(self) -> bytes | None:
-        """Return the bytes of the unfinished sequence without copying long ones: None for those."""
-        if lib.ghostty_terminal_continuation_buf(self.h, _short, len(_short), _short_length):
-            return None
-        return bytes(ffi.buffer(_short, _short_length[0]))
 
     def ref(self, x: int, y: int, tag: str = "ACTIVE") -> Any:
         point = ffi.new("GhosttyPointS*")

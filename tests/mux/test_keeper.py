@@ -33,10 +33,12 @@ from agentmux.mux.keeper import (
     MAX_BODY,
     Backoff,
     Decoder,
+    Keeper,
     Kind,
     Link,
     ProtocolError,
     Pulse,
+    _checked_pid,
     _descriptors,
     encode,
     spawn,
@@ -242,7 +244,7 @@ def test_a_server_that_ran_is_back_at_once_or_soon() -> None:
 
 def test_a_server_that_never_ran_is_tried_less_and_less() -> None:
     backoff = Backoff()
-    assert [backoff.died(0.0, was_ready=False) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    assert [backoff.died(0.0, was_ready=False) for _ in range(2000)] == [1, 2, 4, 8, 16] + [30] * 1995
     assert backoff.died(0.0, was_ready=True) == 0.0
     assert backoff.died(0.0, was_ready=False) == 1
 
@@ -569,14 +571,33 @@ def test_a_child_that_never_reaches_its_program_is_given_up(world: World, monkey
     monkeypatch.setattr(keeper_module, "SPAWN_SECONDS", 0.2)
     monkeypatch.setattr(os, "chdir", hang)
     old = signal.signal(signal.SIGALRM, keeper_module._on_alarm)
-    before = _descriptors()
+    before, began = _descriptors(), time.monotonic()
     try:
         with pytest.raises(TimeoutError, match=r"nothing after 0\.2 s"):
             spawn(world.request("sleep", "1000"))
     finally:
         signal.signal(signal.SIGALRM, old)
+    assert time.monotonic() - began < 10
     assert os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]) == -signal.SIGKILL
     assert _descriptors() == before
+
+
+def test_a_child_that_falls_out_of_ptyprocess_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fall(*_: object, **__: object) -> None:
+        pid = os.fork()
+        if not pid:
+            raise SystemError("as no code should")
+        raise OSError(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), "status")
+
+    monkeypatch.setenv(GIVEN, "18 1024")
+    monkeypatch.setattr(keeper_module._Terminal, "spawn", fall)
+    here = os.getpid()
+    try:
+        with pytest.raises(OSError, match="127"):
+            spawn(world.request("sleep", "1000"))
+    finally:
+        if os.getpid() != here:
+            os._exit(1)
 
 
 @linux
@@ -634,6 +655,7 @@ def test_the_keeper_and_its_server_hold_nothing_of_their_caller(world: World) ->
     for pid in (world.keeper, state["pid"]):
         streams = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
         assert streams == ["/dev/null", str(world.log), str(world.log)]
+        assert os.readlink(f"/proc/{pid}/cwd") == "/"
         assert os.getsid(pid) == world.keeper
     assert signals(state["pid"], "SigIgn") == {signal.SIGPIPE, signal.SIGXFSZ}  # Python's own
     assert [stat.S_IMODE(os.stat(path).st_mode) for path in (world.socket, world.log)] == [0o600, 0o600]
@@ -718,7 +740,59 @@ def test_orphans_of_an_agent_come_to_the_keeper_and_are_reaped(world: World) -> 
     wait_until(lambda: not os.path.exists(f"/proc/{orphan}"), what="reaping")
 
 
+@pytest.mark.parametrize("pid", [-1, 0, 1])
+def test_no_record_makes_us_signal_everybody(pid: int) -> None:
+    with pytest.raises(ValueError, match="not a pid"):
+        _checked_pid(pid)
+
+
 # -- servers come and go
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Keeper, Link]]:
+    """A keeper that does not run, with a server that is no process."""
+    keeper = Keeper({"socket": str(tmp_path / "s"), "server": ["x"], "log": "log"})
+    ours, theirs = socket.socketpair()
+    keeper.serve(ours, 4_000_000)
+    link = Link(theirs)
+    yield keeper, link
+    link.close()
+    if keeper.link is not None:
+        keeper.link.close()
+
+
+def test_the_last_words_of_a_dead_server_count(served: tuple[Keeper, Link]) -> None:
+    keeper, link = served
+    body = {"pane": 1, "pid": 99, "label": "", "status": None, "exited": True, "started": 0.0}
+    keeper.panes[1] = keeper_module.Pane(body, -1, child=True)
+    link.send(Kind.LABEL, {"pane": 1, "label": "written"})
+    link.close()
+    keeper.server_gone(-9)
+    assert keeper.panes[1].label == "written"
+    assert (keeper.link, keeper.server, keeper.died) == (None, 0, -9)
+
+
+def test_a_server_that_sends_nonsense_is_told_to_go(served: tuple[Keeper, Link]) -> None:
+    keeper, link = served
+    link._sock.send(b"\x02\xff\xff\xff\xff")
+    keeper.read_link()
+    assert link.receive() == [(Kind.REPLACED, {}, -1)]
+    assert keeper.link is None
+    assert time.monotonic() < keeper.kill_at < time.monotonic() + 2
+
+
+def test_a_server_gets_time_to_go_only_if_it_was_told(
+    served: tuple[Keeper, Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, _ = served
+    assert keeper.link is not None
+    while not keeper.link.wants_write:
+        keeper.link.send(Kind.PING, {"n": 1})
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
+    keeper.drop_server(60)
+    assert killed == [(4_000_000, signal.SIGKILL)]
 
 
 def test_a_killed_server_is_replaced_and_handed_the_panes(world: World) -> None:
@@ -740,6 +814,9 @@ def test_a_killed_server_is_replaced_and_handed_the_panes(world: World) -> None:
         del again["fd"]
         expected = {"pane": 7, "pid": pane["pid"], "label": "it", "started": pane["started"]}
         assert again == {**expected, "status": None, "exited": False}
+        if sys.platform == "linux":
+            fds = f"/proc/{state['pid']}/fd"
+            wait_until(lambda fds=fds: len(os.listdir(fds)) == 3 + 3, what="only link, listener, master")  # type: ignore[misc]
     assert len(set(seen)) == 21
     assert wait_until(lambda: world.ask("read", 7), what="unread output") == "first\r\n"
     assert alive(pane["pid"])
@@ -859,7 +936,7 @@ def test_an_upgraded_keeper_keeps_everything(world: World) -> None:
     ("prefix", "problem"),
     [
         ([sys.executable, "-I", "/no/such/keeper.py"], "the new keeper ended with 2"),
-        (["/no/such/python"], "cannot run the new keeper: No such file or directory"),
+        (["/no/such/python"], "cannot run the new keeper: no such file or directory"),
     ],
 )
 def test_an_upgrade_that_can_not_work_is_refused(world: World, prefix: list[str], problem: str) -> None:
@@ -890,12 +967,14 @@ def test_panes_survive_the_keeper_in_the_hands_of_the_server(world: World) -> No
         link.adopt(pane.pane, pane.pid, label="x", started=pane.started, fd=pane.fd)
     link.ready()
     assert world.next(link, Exited) == Exited(3, None)
+    assert world.decoy is not None
+    link.adopt(4, world.decoy.pid, label="reused pid", started=0, fd=panes[0].fd)
+    assert world.next(link, Exited) == Exited(4, None)
     link.signal(1, signal.SIGTERM, group=True)
     assert world.next(link, Exited) == Exited(1, None)
     os.kill(panes[1].pid, signal.SIGKILL)
     assert world.next(link, Exited) == Exited(2, None)
 
-    assert world.decoy is not None
     for pane in panes:
         os.close(pane.fd)
     listener.close()
@@ -903,7 +982,7 @@ def test_panes_survive_the_keeper_in_the_hands_of_the_server(world: World) -> No
     link.close()
     state = world.ask("state")
     handed = {event["pane"]: event["exited"] for name, event in state["events"] if name == "Pane"}
-    assert handed == {1: True, 2: True, 3: True}
+    assert handed == {1: True, 2: True, 3: True, 4: True}
     assert world.first("Welcome", state)["pid"] == world.keeper
 
 
