@@ -155,21 +155,24 @@ def _ask(words: list[str], command: Command, socket: str) -> int:
         try:
             connection.hello(attempt)
             connection.send(Kind.COMMAND, request)
-            status, accepted = _follow(connection)
+            status = _follow(connection, repeatable=command.repeatable)
         finally:
             connection.close()
         if status is not None:
             return status
-        if accepted and not command.repeatable:
-            raise ServerLost(words[0])
-    raise ServerLost(words[0])
+    raise ServerLost
 
 
-def _follow(connection: Connection) -> tuple[int | None, bool]:
-    """Return (exit status, or None where the command must be sent again; whether it had begun)."""
-    accepted = False
+def _follow(connection: Connection, *, repeatable: bool) -> int | None:
+    """Return the exit status, or None where the server went away and the command can be sent again.
+
+    Raises:
+        ServerLost: it went away when the command had begun, and repeating it would do or print something twice.
+    """
+    begun = False
     for kind, body in connection.frames():
         if kind == Kind.STDOUT:
+            begun = True
             write_all(1, body)
         elif kind == Kind.STDERR:
             write_all(2, body)
@@ -181,9 +184,9 @@ def _follow(connection: Connection) -> tuple[int | None, bool]:
                 from . import local
 
                 local.wait_for(pid)
-            return number(fields[0]), accepted
+            return number(fields[0])
         elif kind == Kind.ACCEPTED:
-            accepted = True
+            begun = begun or not repeatable
             connection.patient()
         elif kind == Kind.WANT_STDIN:
             from . import local
@@ -192,8 +195,10 @@ def _follow(connection: Connection) -> tuple[int | None, bool]:
         elif kind == Kind.ATTACHED:
             from . import attach
 
-            return attach.run(connection, body), accepted
-    return None, accepted
+            return attach.run(connection, body)
+    if begun:
+        raise ServerLost
+    return None
 
 
 def entry() -> NoReturn:

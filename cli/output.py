@@ -16,7 +16,8 @@ from agentmux.mux.mux import Mux, Record
 
 Facts = dict[str, object]
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
 _FIELD = re.compile(r"\{([a-z_]+(?:\.[^{}]+)?)\}")
 
 
@@ -88,7 +89,7 @@ def formatted(template: str, values: Facts) -> str:
             return safe(str(value.get(label, "")))
         return shown(key, value)
 
-    plain = template.replace("\\t", "\t").replace("\\n", "\n").replace("\\\\", "\\")
+    plain = re.sub(r"\\([tn\\])", lambda match: _ESCAPES[match[1]], template)
     return _FIELD.sub(fill, plain)
 
 

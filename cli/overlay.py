@@ -103,7 +103,10 @@ class Choose:
         """Return the page, with what was typed."""
         ids = [f"  {key:>4}  {text}" for key, text in self._rows]
         room = max(1, size[1] - 5)
-        more = [f"        ... and {len(ids) - room} more"] if len(ids) > room else []
+        more = []
+        if len(ids) > room:
+            room = max(1, room - 1)
+            more = [f"        ... and {len(ids) - room} more"]
         question = "id, then Enter (Esc goes back): "
         return _page([self._title, "", *ids[:room], *more, "", question + self._typed], size) + b"\x1b[?25h"
 

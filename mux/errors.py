@@ -64,9 +64,9 @@ class ServerLost(AgentmuxError):
 
     status = 4
 
-    def __init__(self, command: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"the server went away while it ran {command!r}",
+            "the server went away while it ran the command",
             hint="it may have taken effect: check with agentmux ls before repeating it",
         )
 

@@ -24,11 +24,9 @@ def run(
     """List running sessions."""
     mux = asking.mux
     rows = mux.all_rows() if everything else [session.row for session in mux.live()]
-    found = (
-        [values for row in rows if not condition or matches(condition, values := facts(mux, row))]
-        if condition
-        else [facts(mux, row) for row in rows]
-    )
+    found = [facts(mux, row) for row in rows]
+    if condition:
+        found = [values for values in found if matches(condition, values)]
     if json:
         asking.json(found)
     elif quiet:
