@@ -23,8 +23,8 @@ from agentmux.mux.emulator.reset import ANSI_MODES, MODES
 from agentmux.mux.emulator.terminal import Terminal
 from agentmux.mux.screen import Screen
 
-STREAMS = 500
-"""Random streams per property in the ordinary run, ten times that in the long one. The seeds are fixed."""
+STREAMS = 200
+"""Random streams per property in the ordinary run, twenty times that in the long one. The seeds are fixed."""
 
 SIZES = [(80, 24), (20, 6), (120, 40), (10, 3), (37, 11)]
 
@@ -40,7 +40,7 @@ def _csi(final: str, *numbers: int, private: str = "") -> bytes:
 
 
 WORDS = [b"hello world", b"the quick brown fox jumps over", b"   ", b"a", b"$ ls -la", b"0123456789" * 4, b"x" * 150]
-CLUSTERS = ["日本", "👩‍👩‍👧‍👦", "e\u0301", "❤️", "🇩🇪", "👍🏽", "—", "│─┐", "\u200b", "ﷺ", "한국", "क्षि", "Ａ"]
+CLUSTERS = ["日本", "👩‍👩‍👧‍👦", "e\u0301", "❤️", "🇩🇪", "👍🏽", "—", "│─┐", "\u200b", "ﷺ", "한국", "क्षि"]
 LINES = [b"\r\n", b"\r\n", b"\n", b"\r", b"\t", b"\b", b"\x1bM", b"\x1bD", b"\x1bE"]
 LINKS = [b"\x1b]8;;http://a/1\x07", b"\x1b]8;id=z;http://b/\x1b\\", b"\x1b]8;;\x07"]
 CHARSETS = [b"\x1b(0", b"\x1b(B", b"\x1b)0", b"\x0e", b"\x0f", b"\x1b(A", b"\x1bn", b"\x1b*0"]
@@ -248,7 +248,7 @@ def test_a_dump_rebuilds_what_random_bytes_made(attach: Callable[..., Any]) -> N
 @pytest.mark.prove
 @pytest.mark.parametrize("attach", [_fresh, _used])
 def test_a_dump_rebuilds_what_many_random_bytes_made(attach: Callable[..., Any]) -> None:
-    _compare(STREAMS * 10, attach)
+    _compare(STREAMS * 20, attach)
 
 
 # Real programs
@@ -326,7 +326,7 @@ def test_a_dump_anywhere_in_a_real_program_rebuilds_it_and_the_rest_follows(name
 
 @pytest.mark.parametrize("alternate", [False, True])
 def test_a_dump_with_history_fills_the_clients_scrollback(alternate: bool) -> None:
-    for seed in range(60):
+    for seed in range(30):
         rng = random.Random(seed)
         size = rng.choice([(80, 24), (20, 6), (120, 40)])
         screen, client = Screen(size), Screen(size)
@@ -371,7 +371,7 @@ def test_a_string_with_a_c1_byte_still_gives_a_dump() -> None:
 
 
 def test_leaving_undoes_every_mode_and_leaves_the_primary_screen_as_it_is() -> None:
-    for seed in range(300):
+    for seed in range(150):
         rng = random.Random(seed)
         client = Screen(rng.choice(SIZES))
         for piece in stream(rng, 60):

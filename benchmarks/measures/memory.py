@@ -1,0 +1,79 @@
+"""What a session costs the server in memory, and what fifty that do nothing cost in CPU."""
+
+from __future__ import annotations
+
+from time import sleep
+
+from ..contenders import Contender
+from ..table import Line, against
+from ..tools import Stage, cpu, memory
+
+SESSIONS = 50
+
+PRINTED = 20
+"""Sessions of another server, each of which has printed LINES lines and so has a screen and a scrollback."""
+
+LINES = 1000
+
+
+def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
+    """Look at the servers with one session, with fifty more, and then for a while."""
+    servers = [one.another("memory") for one in contenders if one.detaches]
+    before: dict[str, tuple[float, float, float]] = {}
+    after: dict[str, tuple[float, float, float]] = {}
+    pids: dict[str, set[int]] = {}
+    for one in servers:
+        with stage.trying(one.name):
+            one.new("anchor", ["cat"])
+            sleep(0.5)
+            before[one.name] = memory(one.pids())
+            for n in range(SESSIONS):
+                stage.say(f"{one.name} {n}/{SESSIONS}")
+                one.new(f"s{n}", ["cat"])
+            sleep(1.0)
+            pids[one.name] = one.pids()
+            after[one.name] = memory(pids[one.name])
+    seconds = stage.numbers(5, 30)
+    stage.say(f"watching for {seconds} s")
+    sleep(2.0)  # what a burst of starts leaves to do
+    start = {name: cpu(found) for name, found in pids.items()}
+    sleep(seconds)
+    ticks: dict[str, float] = {}
+    used: dict[str, float] = {}
+    for name, found in pids.items():
+        end = cpu(found)
+        ticks[name] = end[0] - start[name][0]
+        used[name] = (end[1] - start[name][1]) / seconds
+    for one in servers:
+        with stage.trying(one.name):
+            one.stop()
+    printed = {}
+    for one in (one.another("printed") for one in servers):
+        with stage.trying(one.name):
+            one.new("anchor", _printing())
+            sleep(0.5)
+            empty = memory(one.pids())[2]
+            for n in range(PRINTED):
+                stage.say(f"{one.name} {n}/{PRINTED} that have printed")
+                one.new(f"s{n}", _printing())
+            sleep(1.0)
+            printed[one.name] = (memory(one.pids())[2] - empty) / PRINTED
+            one.stop()
+    each = {name: (after[name][1] - before[name][1]) / SESSIONS for name in after}
+    private = {name: (after[name][2] - before[name][2]) / SESSIONS for name in after}
+    good = ticks["agentmux"] == 0 if "agentmux" in ticks else None
+    rss = {name: found[0] / 1024 for name, found in before.items()}
+    pss = {name: found[1] / 1024 for name, found in before.items()}
+    return [
+        Line("memory", "server with one session, RSS", "MiB", rss),
+        Line("memory", "server with one session, PSS", "MiB", pss),
+        against("memory", f"each of {SESSIONS} more", "KiB", private),
+        Line("memory", f"each of {SESSIONS} more, PSS", "KiB", each),
+        Line("memory", f"each of {PRINTED} that printed {LINES} lines", "KiB", printed),
+        Line("memory", f"idle with {SESSIONS}, {seconds} s of CPU", "ticks", ticks, "0 ticks", good),
+        Line("memory", f"idle with {SESSIONS}, CPU per second", "ms", used),
+    ]
+
+
+def _printing() -> list[str]:
+    return ["/bin/sh", "-c", f"seq -f 'line %g of what was said before' {LINES}; exec cat"]

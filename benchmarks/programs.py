@@ -1,0 +1,107 @@
+"""What runs inside the sessions: the same programs for every contender.
+
+    PYTHON -I -S programs.py MODE SOCKET NAME
+
+Each connects to the benchmark's socket, says its name and pid, and then does its part:
+
+- ``echo``: raw mode; answers every byte at once, at the left margin.
+- ``produce``: waits for orders on the socket, one JSON object a line, writes what they ask for to the terminal
+  and reports what the writing took *as the program sees it*.
+- ``flood``: becomes ``yes``.
+- ``show``: fills the scrollback with as many lines as the fourth argument says, prints SHOWN, waits for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import tty
+from time import perf_counter
+from types import FrameType
+
+SHOWN = b"shown-to-the-end"
+"""What ``show`` prints last."""
+
+END = b"end-of-block-%d."
+"""What ``produce`` prints after an order, outside of the measured time."""
+
+BLOCK = 1 << 16
+
+
+class TimeUp(Exception):
+    """The order's time is over, or the benchmark has seen enough."""
+
+
+def blocks(kind: str) -> bytes:
+    """Return about ``BLOCK`` bytes of output of that kind, made of whole lines or frames."""
+    if kind == "ascii":
+        unit = b"".join(b"%06d the quick brown fox jumps over the lazy dog, and once more\n" % n for n in range(100))
+    elif kind == "rgb":  # every cell another colour, as image viewers and gradients write them
+        cells = (b"\x1b[38;2;%d;%d;%dm#" % (n * 7 % 256, n * 5 % 256, n * 3 % 256) for n in range(400))
+        unit = b"".join(cell + (b"\x1b[0m\n" if n % 80 == 79 else b"") for n, cell in enumerate(cells))
+    elif kind == "ink":  # what Ink does at every tick: erase its lines upwards, print them again
+        rows = [
+            b"\x1b[2m\xe2\x94\x82\x1b[22m \x1b[1mtask %d\x1b[22m \x1b[38;5;%dmworks\x1b[39m for %d s\n" % (n, 30 + n, n)
+            for n in range(12)
+        ]
+        erase = b"\x1b[2K\x1b[1A" * 12 + b"\x1b[2K\x1b[G"
+        unit = b"".join(b"\x1b[?2026h" + erase + b"".join(rows) + b"\x1b[?2026l" for _ in range(8))
+    else:
+        text = "終端の中で動く道具は、速くて静かでなければならない。漢字かな交じり文"
+        unit = "".join(f"{n:04d} {text}\n" for n in range(100)).encode()
+    return unit * max(1, BLOCK // len(unit))
+
+
+def produce(link: socket.socket) -> None:
+    """Carry out orders until the benchmark hangs up: {kind, bytes | seconds, number}."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TimeUp
+
+    for line in link.makefile("r"):
+        order = json.loads(line)
+        block = blocks(order["kind"])
+        most = order.get("bytes", 1 << 62)
+        done = 0
+        start = perf_counter()
+        try:
+            signal.signal(signal.SIGALRM, stop)
+            signal.signal(signal.SIGUSR1, stop)
+            signal.setitimer(signal.ITIMER_REAL, order.get("seconds", 0))
+            while done < most:
+                done += os.write(1, block)
+        except TimeUp:
+            pass
+        took = perf_counter() - start
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        link.sendall(json.dumps({"bytes": done, "seconds": took}).encode() + b"\n")
+        if order["number"]:
+            os.write(1, b"\x1b[0m\r\n" + END % order["number"] + b"\r\n")
+
+
+def main(mode: str, path: str, name: str, lines: str = "0") -> None:
+    """Report, then play the part."""
+    if mode == "echo":
+        tty.setraw(0)
+    link = socket.socket(socket.AF_UNIX)
+    link.connect(path)
+    link.sendall(f"{name} {os.getpid()}\n".encode())
+    if mode == "flood":
+        link.close()
+        os.execvp("yes", ["yes", "y" * 60])
+    elif mode == "echo":
+        while data := os.read(0, 4096):
+            os.write(1, b"\r" + data)
+    elif mode == "produce":
+        produce(link)
+    else:
+        os.write(1, b"".join(b"%d: a line of the session's past\n" % n for n in range(int(lines))) + SHOWN + b"\n")
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,122 @@
+"""The benchmark: agentmux beside tmux, screen, dtach and the floor, every measure side by side in one run.
+
+    python benchmarks/run.py [--quick] [--json FILE] [--only NAME...] [--agentmux PATH]
+
+``--quick`` takes two minutes, all of it about ten. ``--only`` takes names of measures: commands start attach echo
+throughput memory stalled. Unless ``--agentmux`` names a console script, the checkout is installed into a temporary
+environment the way users get it: what start-up costs depends on the console script and on compiled files.
+
+The floor is what nothing in between costs: for commands ``python3 -I -c pass``, run by the interpreter that the
+console script uses; for terminals the same program on a bare pty that the benchmark holds itself.
+
+How to read it
+
+- Figures of one run can be compared with each other, figures of two runs can't: the contenders take turns, in
+  short slices, so that they share what else the machine does. Look at ratios; targets are ratios where they can be.
+- Each value is a median of rounds, or the percentile that the line names. ``-``: it can't do that, or failed (see the
+  notes below the table).
+- ``commands``: from posix_spawn to the end of the process, output to /dev/null, five sessions in the server.
+- ``start``: cold means no server, and a server name never used before, so data folders are made as well.
+- ``attach``: from fork to the session's last line on a new terminal. dtach shows nothing until the program prints.
+- ``echo``: one byte typed on the client's terminal, and the time until the raw-mode program's answer is there.
+  Floods are ``yes`` in other sessions of the same server; those of contenders who are not measured are stopped.
+- ``throughput``: what the program sees: bytes that its terminal took, by its own clock. Attached, the benchmark reads
+  the client's terminal as fast as it can; "until the end is seen" is the rate up to the last line on that terminal.
+  Servers that drop what a client can't keep up with may be seen ending late, never wrong.
+- ``memory``: what sessions cost is private memory. PSS counts a page that n processes share as 1/n, whoever they
+  are: it moves with other interpreters on the machine. agentmux is server and keeper, screen and dtach are the
+  processes of all sessions. Ticks are utime + stime as the kernel accounts them, 10 ms each.
+- ``stalled``: a client is attached to a printing session, and its terminal is never read. The session's rate, the
+  server's growth (the slope of the second half) and the echo in another session, each with what it was before.
+
+It runs in private folders, with an environment of its own, and ends everything it started, whatever happens:
+processes are found by a variable in their environment. The status is 0 when the run came to its end, also with
+targets missed; 1 when something was left behind or failed; what failed is noted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import signal
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+if not __package__:
+    sys.path[0] = ROOT
+
+from benchmarks import contenders, table, tools  # noqa: E402
+from benchmarks.measures import attach, commands, echo, memory, stalled, start, throughput  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
+MEASURES = {
+    "commands": commands.run,
+    "start": start.run,
+    "attach": attach.run,
+    "echo": echo.run,
+    "throughput": throughput.run,
+    "memory": memory.run,
+    "stalled": stalled.run,
+}
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: two minutes")
+    parser.add_argument("--json", metavar="FILE", help="write everything to FILE, too (- for standard output only)")
+    parser.add_argument("--only", metavar="NAME", nargs="+", choices=MEASURES, help=", ".join(MEASURES))
+    parser.add_argument("--agentmux", metavar="PATH", help="an installed console script instead of this checkout")
+    options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    lines: list[table.Line] = []
+    load = os.getloadavg()
+    with tools.Stage(quick=options.quick) as stage:
+        script = os.path.abspath(options.agentmux) if options.agentmux else contenders.install(stage, ROOT)
+        everybody = contenders.gather(stage, script)
+        facts = {
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "machine": f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs",
+            "quick": options.quick,
+            "versions": {one.name: one.version() for one in everybody},
+            "folders": [stage.runtime, stage.home],
+            "load": [load, load],
+        }
+        for name in options.only or MEASURES:
+            stage.begin(name)
+            lines += MEASURES[name](stage, everybody)
+        facts["load"] = [load, os.getloadavg()]
+    result = json.dumps({**facts, "lines": table.as_json(lines), "notes": stage.notes}, indent=1) + "\n"
+    if options.json == "-":
+        sys.stdout.write(result)
+    else:
+        if options.json:
+            with open(options.json, "w") as file:
+                file.write(result)
+        versions = ", ".join(f"{name}: {version}" for name, version in facts["versions"].items())
+        sys.stdout.write(f"{facts['machine']}, load {load[0]:.1f}; {versions}\n\n{table.as_text(lines)}\n")
+        missed = [f"{line.group}: {line.name}" for line in lines if line.good is False]
+        judged = sum(line.good is not None for line in lines)
+        sys.stdout.write(f"{judged - len(missed)} of {judged} targets met\n")
+        sys.stdout.write("".join(f"missed: {name}\n" for name in missed))
+        sys.stdout.write("".join(f"note: {note}\n" for note in stage.notes))
+    return 1 if stage.left_behind or any("agentmux" in note for note in stage.notes) else 0
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

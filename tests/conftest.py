@@ -1,0 +1,30 @@
+"""What all tests share: the world that an end-to-end test runs agentmux in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))  # importlib mode adds nothing by itself
+
+from world import World
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A private HOME, runtime folder and environment; whatever is left behind in or around it fails the test."""
+    before = set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
+    outside = World.outside()
+    made = World()
+    try:
+        yield made
+    finally:
+        complaints = made.close()
+    if sys.platform == "linux" and (open_ := set(os.listdir("/proc/self/fd")) - before):
+        complaints.append(f"descriptors of the test are still open: {sorted(map(int, open_))}")
+    if changed := World.outside() - outside:
+        complaints.append(f"files outside of the world: {sorted(changed)}")
+    assert not complaints, "\n".join(complaints)

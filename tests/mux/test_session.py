@@ -1,0 +1,759 @@
+"""A session on a real terminal, with a real journal, inbox and store. The test is the program: it holds the slave.
+
+The loop's clock stands still until a test advances it, so no timer fires by itself.
+"""
+
+import asyncio
+import fcntl
+import os
+import pty
+import shutil
+import struct
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from agentmux.mux.config import DEFAULT, Config
+from agentmux.mux.errors import InputFull, NotRunning
+from agentmux.mux.lifecycle import State
+from agentmux.mux.session import DRAIN_WAIT, INPUT_HIGH, INPUT_LIMIT, REPLY_LIMIT, RESIZE_WAIT, Session
+from agentmux.store.database import Database
+from agentmux.store.inbox import Inbox, Phase
+from agentmux.store.journal import Journal
+from agentmux.store.sessions import Sessions
+
+SIZE = (80, 24)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """A loop whose clock only a test moves."""
+
+    def __init__(self) -> None:
+        self.clock = 1000.0
+        super().__init__()
+
+    def time(self) -> float:
+        return self.clock
+
+    def settle(self) -> None:
+        """Run everything that is due or ready now."""
+        for _ in range(3):  # what one turn makes ready, the next does
+            self.call_soon(self.stop)
+            self.run_forever()
+
+    def advance(self, seconds: float) -> None:
+        self.clock += seconds
+        self.settle()
+
+    def until(self, probe: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + 10
+        while not probe():
+            assert time.monotonic() < deadline, f"still no {what}"
+            self.settle()
+
+
+class Host:
+    """What owns sessions: keeps what it is told, in order."""
+
+    def __init__(self, folder: Path, loop: Loop) -> None:
+        self.folder = folder
+        self.loop: asyncio.AbstractEventLoop = loop
+        self.clock = loop
+        self.database = Database(str(folder / "data" / "store.db"))
+        self.rows = Sessions(self.database)
+        self.inbox = Inbox(str(folder / "inbox"))
+        self.happened: list[tuple[str, dict[str, str | int | None]]] = []
+        self.warnings: list[str] = []
+        self.on_publish: Callable[[str], None] = lambda kind: None
+        self.most = 1 << 16
+
+    def now(self) -> float:
+        return 5000.0 + self.loop.time()
+
+    def config(self) -> Config:
+        return DEFAULT
+
+    def share(self, session: int) -> int:
+        return self.most
+
+    def publish(self, kind: str, session: Session, **facts: str | int | None) -> None:
+        self.happened.append((kind, facts))
+        self.on_publish(kind)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def finished(self, session: Session) -> None:
+        self.happened.append(("finished", {}))
+
+    def kinds(self, *but: str) -> list[str]:
+        return [kind for kind, _ in self.happened if kind not in but]
+
+    def add(self, name: str = "api", journal: Journal | None = None) -> Session:
+        row = self.rows.add(name, ["prog"], "/", created=self.now(), size=SIZE)
+        return Session(row, journal or self.journal(row.id), self)
+
+    def journal(self, number: int) -> Journal:
+        return Journal(str(self.folder / f"journal-{number}"))
+
+    def another(self, session: Session) -> Session:
+        """Return the session as the next server would have it: from record and journal."""
+        return Session(self.rows.get(session.id), self.journal(session.id), self)
+
+
+class Program:
+    """A program behind a pseudo-terminal: its end is the test's."""
+
+    def __init__(self, session: Session, loop: Loop, *, found: bool = False) -> None:
+        self.session = session
+        self.loop = loop
+        master, self.slave = pty.openpty()
+        tty.setraw(self.slave)
+        session.begin(master, 4242)
+        if found:
+            session.found(1.0)
+        else:
+            session.started(1.0)
+
+    def prints(self, data: bytes) -> None:
+        """Write, and have the session read all of it."""
+        end = self.session.journal.end + len(data)
+        os.set_blocking(self.slave, False)
+        while data:
+            try:
+                data = data[os.write(self.slave, data) :]
+            except BlockingIOError:
+                self.loop.settle()
+        self.loop.until(lambda: self.session.journal.end >= end, "output in the journal")
+
+    def reads(self, count: int) -> bytes:
+        """Return exactly that much of its input."""
+        data = bytearray()
+        os.set_blocking(self.slave, False)
+
+        def read() -> bool:
+            try:
+                data.extend(os.read(self.slave, count - len(data)))
+            except BlockingIOError:
+                pass
+            return len(data) == count
+
+        self.loop.until(read, f"{count} bytes of input")
+        return bytes(data)
+
+    def size(self) -> tuple[int, int]:
+        rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(self.slave, termios.TIOCGWINSZ, bytes(8)))
+        return columns, rows
+
+    def closes(self) -> None:
+        if self.slave >= 0:
+            os.close(self.slave)
+            self.slave = -1
+
+
+class Viewer:
+    """Somebody who watches, and what he was told."""
+
+    def __init__(self, size: tuple[int, int] = SIZE, *, read_only: bool = False) -> None:
+        self.size = size
+        self.read_only = read_only
+        self.leave: Callable[[str], None] = self.left
+        self.seen = b""
+        self.redraws = 0
+        self.end: tuple[str, int] | None = None
+        self.on_output: Callable[[], None] = lambda: None
+
+    def output(self, data: bytes) -> None:
+        self.seen += data
+        self.on_output()
+
+    def changed(self) -> None:
+        pass
+
+    def redraw(self) -> None:
+        self.redraws += 1
+
+    def ended(self, line: str, row: int) -> None:
+        self.end = line, row
+
+    def left(self, why: str) -> None:
+        raise AssertionError(why)
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    made = Loop()
+    # What a callback raises would only be logged: make it fail the test instead.
+    raised: list[object] = []
+    made.set_exception_handler(lambda _, context: raised.append(context.get("exception") or context))
+    yield made
+    made.close()
+    assert not raised, raised
+
+
+@pytest.fixture
+def host(tmp_path: Path, loop: Loop) -> Iterator[Host]:
+    made = Host(tmp_path, loop)
+    yield made
+    made.inbox.close()
+    made.database.close()
+
+
+@pytest.fixture
+def session(host: Host) -> Iterator[Session]:
+    made = host.add()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def program(session: Session, loop: Loop) -> Iterator[Program]:
+    made = Program(session, loop)
+    yield made
+    made.closes()
+
+
+def first_row(session: Session) -> str:
+    return session.screen.text_rows(0, 1)[0]
+
+
+# Output
+
+
+def test_output_goes_to_journal_then_screen_then_viewers(session: Session, program: Program, host: Host) -> None:
+    """A crash anywhere after the journal then loses nothing."""
+    journal, seen = session.journal, []
+
+    def on_publish(kind: str) -> None:
+        if kind == "title":  # the emulator is in the middle of the batch
+            seen.append(("screen", journal.read(0, 99), viewer.seen))
+
+    host.on_publish = on_publish
+    viewer = Viewer()
+    viewer.on_output = lambda: seen.append(("viewer", journal.read(0, 99), first_row(session).encode()))
+    session.attach(viewer)
+    program.prints(b"\x1b]2;t\x07hello")
+    assert seen == [("screen", b"\x1b]2;t\x07hello", b""), ("viewer", b"\x1b]2;t\x07hello", b"hello")]
+    assert viewer.seen == b"\x1b]2;t\x07hello"
+
+
+def test_while_the_screen_is_fed_the_inbox_says_that_the_journal_has_it(
+    session: Session, program: Program, host: Host, tmp_path: Path
+) -> None:
+    """What the next server would find if this one died here."""
+    found: list[object] = []
+
+    def on_publish(kind: str) -> None:
+        if kind == "bell":
+            copy = tmp_path / "copy"
+            shutil.copyfile(host.inbox.path, copy)
+            inbox = Inbox(str(copy))
+            recovered = inbox.recover()
+            assert recovered is not None
+            found.extend([recovered.phase, recovered.pane, recovered.offset, recovered.data])
+            inbox.close()
+
+    program.prints(b"before")
+    host.on_publish = on_publish
+    program.prints(b"\x07ring")
+    assert found == [Phase.WRITTEN, session.id, 6, b"\x07ring"]
+    after = Inbox(host.inbox.path)
+    assert after.recover() is None, "the batch is done"
+    after.close()
+
+
+def test_a_turn_is_bounded(session: Session, program: Program, host: Host) -> None:
+    host.most = 1000
+    sizes: list[int] = []
+    viewer = Viewer()
+    viewer.on_output = lambda: sizes.append(len(viewer.seen) - sum(sizes))
+    session.attach(viewer)
+    program.prints(b"x" * 5000)
+    assert viewer.seen == b"x" * 5000
+    assert max(sizes) <= 1000
+
+
+def test_queries_are_answered_once_and_not_shown_to_viewers(session: Session, program: Program) -> None:
+    viewers = [Viewer(), Viewer()]
+    for viewer in viewers:
+        session.attach(viewer)
+    program.prints(b"a\x1b[6nb")
+    assert [viewer.seen for viewer in viewers] == [b"ab", b"ab"]
+    assert program.reads(6) == b"\x1b[1;2R"
+
+
+def test_nobody_needs_to_watch_for_an_answer(program: Program) -> None:
+    program.prints(b"\x1b[5n")
+    assert program.reads(4) == b"\x1b[0n"
+
+
+def test_answers_to_a_program_that_does_not_read_have_a_bound(session: Session, program: Program) -> None:
+    session.type_in(b"x" * (REPLY_LIMIT * 4))  # the terminal is full, and this waits
+    host_queue = session._unread_size
+    program.prints(b"\x1b[5n" * 50_000)
+    assert host_queue >= REPLY_LIMIT, "the kernel took less than was typed"
+    assert session._unread_size <= host_queue
+
+
+def test_a_viewer_that_goes_while_it_is_shown_something_takes_nothing_from_the_others(
+    session: Session, program: Program
+) -> None:
+    """The next in the list missed a batch."""
+    first, second, third = Viewer(), Viewer(), Viewer()
+    for viewer in (third, second, first):
+        session.attach(viewer)
+    first.on_output = lambda: session.detach(first)
+    program.prints(b"one")
+    assert (second.seen, third.seen) == (b"one", b"one")
+    program.prints(b"two")
+    assert (first.seen, second.seen, third.seen) == (b"one", b"onetwo", b"onetwo")
+
+
+def test_an_accident_in_one_batch_does_not_stop_every_session(
+    session: Session, program: Program, host: Host, loop: Loop
+) -> None:
+    """The inbox is shared: left in the middle of a batch, nothing could be read any more."""
+    raised: list[object] = []
+    loop.set_exception_handler(lambda _, context: raised.append(context["exception"]))
+    viewer = Viewer()
+
+    def accident() -> None:
+        viewer.on_output = lambda: None
+        raise RuntimeError("a bug of ours")
+
+    viewer.on_output = accident
+    session.attach(viewer)
+    program.prints(b"one")
+    other = host.add("other")
+    second = Program(other, loop)
+    second.prints(b"two")
+    program.prints(b"three")
+    assert other.journal.read(0, 99) == b"two"
+    assert session.journal.read(0, 99) == b"onethree"
+    assert [str(error) for error in raised] == ["a bug of ours"]
+    second.closes()
+    other.close()
+
+
+def test_a_disk_that_refuses_is_warned_of_once_and_stops_nothing(session: Session, host: Host, loop: Loop) -> None:
+    viewer = Viewer()
+    program = Program(session, loop)
+    assert first_row(session) == ""
+    shutil.rmtree(session.journal.path)
+    session.attach(viewer)
+    for text in (b"one ", b"two "):
+        os.write(program.slave, text)
+        loop.until(lambda text=text: viewer.seen.endswith(text), "output")  # type: ignore[misc]
+    assert first_row(session) == "one two"
+    (warning,) = host.warnings
+    assert warning.startswith("session 'api' is not recorded: ")
+    os.mkdir(session.journal.path)
+    program.prints(b"three")
+    assert host.warnings[1:] == ["session 'api' is recorded again"]
+    program.closes()
+
+
+# The end
+
+
+def test_the_last_words_come_before_the_end(session: Session, program: Program, host: Host, loop: Loop) -> None:
+    viewer = Viewer()
+    session.attach(viewer)
+    os.write(program.slave, b"last words")
+    program.closes()
+    session.exited(3)
+    assert session.state is State.DRAINING and session.state.shown == "running"
+    assert viewer.end is None
+    loop.until(lambda: not session.live, "end")
+    assert viewer.seen == b"last words"
+    assert session.journal.read(0, 99) == b"last words"
+    assert viewer.end == ("[exited 3]", 1)
+    assert host.kinds("output-activity") == ["started", "finished", "exited"]
+    row = host.rows.get(session.id)
+    assert (row.state, row.exit_status, row.ended) == ("exited", 3, host.now())
+    assert session.master is None
+
+
+def test_a_closed_terminal_alone_is_not_the_end(session: Session, program: Program, host: Host, loop: Loop) -> None:
+    """A daemon may close its terminal and run on; the keeper says when it ends."""
+    os.write(program.slave, b"bye")
+    program.closes()
+    loop.until(lambda: session._at_end, "end of file")
+    loop.advance(DRAIN_WAIT * 5)
+    assert session.state is State.RUNNING
+    assert "exited" not in host.kinds()
+    session.exited(0)
+    assert session.state is State.EXITED, "nothing is left to drain"
+
+
+def test_a_terminal_that_somebody_else_holds_delays_the_end_only_so_long(
+    session: Session, program: Program, loop: Loop
+) -> None:
+    session.exited(0)
+    loop.advance(DRAIN_WAIT * 0.9)
+    assert session.state is State.DRAINING
+    program.prints(b"from a child")
+    loop.advance(DRAIN_WAIT * 0.2)
+    assert session.state is State.EXITED
+    assert session.journal.read(0, 99) == b"from a child"
+
+
+@pytest.mark.parametrize(
+    ("status", "line"), [(0, "[exited 0]"), (None, "[exited]"), (-15, "[exited on signal 15]"), (127, "[exited 127]")]
+)
+def test_how_it_ended_is_said(session: Session, program: Program, loop: Loop, status: int | None, line: str) -> None:
+    viewer = Viewer()
+    session.attach(viewer)
+    program.prints(b"a\r\nb\r\nc")
+    program.closes()
+    session.exited(status)
+    loop.until(lambda: viewer.end, "end")
+    assert viewer.end == (line, 3)
+    assert session.viewers == []
+
+
+def test_the_cursor_does_not_jump_after_a_full_screen_program(session: Session, program: Program) -> None:
+    program.prints(b"a\r\n\x1b[?1049hfull")
+    assert session.last_row() == 0
+    program.prints(b"\x1b[?1049l")
+    assert session.last_row() == 2
+
+
+def test_a_program_that_did_not_start_leaves_a_record(session: Session, host: Host) -> None:
+    session.start_failed(127)
+    assert session.state is State.EXITED
+    assert host.rows.get(session.id).exit_status == 127
+    assert host.happened == [("start-failed", {"exit_status": 127})]
+
+
+def test_lost_is_recorded(session: Session, program: Program, host: Host) -> None:
+    session.close()
+    other = host.another(session)
+    other.vanished()
+    assert host.rows.get(session.id).state == "lost"
+    assert not other.live
+
+
+def test_restarted_output_follows_behind_a_clean_screen(
+    session: Session, program: Program, host: Host, loop: Loop
+) -> None:
+    program.prints(b"\x1b[31mold\x1b[?2004h")
+    program.closes()
+    session.exited(1)
+    loop.until(lambda: not session.live, "end")
+    session.restarting(host.rows.restarting(session.id))
+    again = Program(session, loop)
+    again.prints(b"new")
+    assert first_row(session) == "new"
+    assert not session.screen.bracketed_paste
+    assert session.journal.read(0, 99).startswith(b"\x1b[31mold"), "what was recorded stays"
+    assert not session.killed
+    again.closes()
+
+
+def test_an_ended_session_costs_no_emulator_until_it_is_looked_at(
+    session: Session, program: Program, loop: Loop
+) -> None:
+    program.prints(b"words")
+    program.closes()
+    session.exited(0)
+    loop.until(lambda: not session.live, "end")
+    assert session._screen is None and not session.journal.held
+    assert first_row(session) == "words"
+    session.release()
+    assert session._screen is None
+
+
+def test_watchers_hear_of_output_and_of_the_end(session: Session, program: Program, loop: Loop) -> None:
+    heard: list[State] = []
+    session.watchers.append(lambda: heard.append(session.state))
+    program.prints(b"x")
+    assert heard == [State.RUNNING]
+    program.closes()
+    session.exited(0)
+    loop.until(lambda: not session.live, "end")
+    assert heard[-1] is State.EXITED
+
+
+# The screen
+
+
+def test_a_rebuilt_screen_is_the_live_one(session: Session, program: Program, host: Host) -> None:
+    for number in range(200):
+        program.prints(b"\x1b[3%dmline %d\x1b[0m\r\n" % (number % 8, number))
+        if number == 120:
+            session.checkpoint()
+    program.prints(b"\x1b[?2004h\x1b[5;5Hhere\x1b[38;5;1")  # in the middle of a sequence
+    live = session.screen.dump(history=500)
+    rebuilt = host.another(session)
+    assert rebuilt.screen.dump(history=500) == live
+    rebuilt.journal.drop_snapshot(max(rebuilt.journal._snapshots()))
+    rebuilt.close()
+    from_scratch = host.another(session)
+    assert from_scratch.screen.dump(history=500) == live
+    from_scratch.close()
+
+
+def test_a_damaged_snapshot_is_left_aside(session: Session, program: Program, host: Host) -> None:
+    program.prints(b"good")
+    session.journal.save_snapshot(4, b"rubbish")
+    rebuilt = host.another(session)
+    assert first_row(rebuilt) == "good"
+    assert len(host.warnings) == 1 and "snapshot at 4 left aside" in host.warnings[0]
+    rebuilt.close()
+
+
+def test_a_rebuilt_screen_asks_and_tells_nothing_again(
+    session: Session, program: Program, host: Host, loop: Loop
+) -> None:
+    program.prints(b"\x1b[5n\x07\x1b]2;t\x07")
+    assert program.reads(4) == b"\x1b[0n"
+    session.close()
+    host.happened.clear()
+    rebuilt = host.another(session)
+    second = Program(rebuilt, loop, found=True)
+    assert rebuilt.screen.title == "t"
+    second.prints(b"\x1b[6n")
+    assert second.reads(6) == b"\x1b[1;1R", "and not the old answer before it"
+    assert host.kinds("output-activity") == []
+    second.closes()
+    rebuilt.close()
+
+
+def test_the_first_output_after_a_restart_is_fed_once(session: Session, host: Host, loop: Loop) -> None:
+    session.journal.append(b"old ")
+    program = Program(session, loop)
+    program.prints(b"new")
+    assert first_row(session) == "old new"
+    program.closes()
+
+
+def test_poison_is_not_fed_again(session: Session, host: Host) -> None:
+    session.journal.append(b"good BAD better WORSE best")
+    host.rows.add_poison(session.id, 5, 8)
+    host.rows.add_poison(session.id, 16, 21)
+    assert first_row(session) == "good  better  best"
+    assert session.journal.read(0, 99) == b"good BAD better WORSE best", "it stays recorded"
+
+
+LETTERS = b"abcdefghijklmnopqrstuvwxyz"
+ranges = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 20)).map(lambda pair: (pair[0], sum(pair))), max_size=4)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ranges, st.integers(0, 26))
+@example([(26, 30)], 0)
+@example([(200, 300)], 0)
+@example([(0, 26)], 0)
+@example([(5, 20), (7, 9), (8, 22)], 6)
+def test_exactly_the_poison_is_left_out(host: Host, bad: list[tuple[int, int]], snapshot: int) -> None:
+    """Wherever the ranges lie, behind the journal's end too, and however they overlap."""
+    session = host.add(f"s{len(host.rows.all())}")
+    session.journal.append(LETTERS[:snapshot])
+    if snapshot:
+        assert session.screen
+        session.checkpoint()
+        session.close()
+    session.journal.append(LETTERS[snapshot:])
+    for start, stop in bad:
+        host.rows.add_poison(session.id, start, stop)
+    kept = [
+        letter
+        for at, letter in enumerate(LETTERS)
+        if at < snapshot or not any(start <= at < stop for start, stop in bad)
+    ]
+    assert first_row(session) == bytes(kept).decode()
+    session.close()
+
+
+def test_what_a_killed_server_had_read_is_recorded(session: Session, host: Host) -> None:
+    session.journal.append(b"one ")
+    session.record(b"two")
+    assert session.journal.read(0, 99) == b"one two"
+    assert first_row(session) == "one two"
+
+
+# Input
+
+
+def test_input_arrives_in_order(session: Session, program: Program, host: Host) -> None:
+    session.type_in(b"ls")
+    session.type_in(b"\r")
+    assert program.reads(3) == b"ls\r"
+    assert [facts for kind, facts in host.happened if kind == "input"] == [{"bytes": 2}, {"bytes": 1}]
+
+
+def test_input_has_a_bound_and_a_refused_paste_is_refused_whole(session: Session, program: Program) -> None:
+    session.type_in(b"a" * INPUT_LIMIT)
+    with pytest.raises(InputFull):
+        session.type_in(b"b" * INPUT_LIMIT)
+    session.type_in(b"c")
+    assert program.reads(INPUT_LIMIT + 1) == b"a" * INPUT_LIMIT + b"c"
+
+
+def test_who_types_a_lot_waits_until_the_program_has_read(session: Session, program: Program) -> None:
+    resumed: list[int] = []
+    assert not session.input_high
+    session.type_in(b"x" * (INPUT_HIGH * 2))
+    assert session.input_high
+    session.when_input_low(lambda: resumed.append(session._unread_size))
+    program.reads(1000)
+    assert resumed == []
+    program.reads(INPUT_HIGH * 2 - 1000)
+    assert len(resumed) == 1 and resumed[0] <= INPUT_HIGH
+
+
+def test_who_waits_is_let_go_when_the_session_ends(session: Session, program: Program, loop: Loop) -> None:
+    resumed: list[bool] = []
+    session.type_in(b"x" * (INPUT_HIGH * 2))
+    session.when_input_low(lambda: resumed.append(session.live))
+    program.closes()
+    session.exited(0)
+    loop.until(lambda: not session.live, "end")
+    assert len(resumed) == 1
+
+
+def test_typing_into_what_nobody_has_open_is_no_accident(session: Session, program: Program, loop: Loop) -> None:
+    program.closes()
+    session.type_in(b"x")
+    loop.until(lambda: session._at_end, "end of file")
+    session.type_in(b"y")
+    assert session._unread_size == 0
+
+
+def test_an_ended_session_takes_no_input(session: Session, program: Program, loop: Loop) -> None:
+    program.closes()
+    session.exited(0)
+    loop.until(lambda: not session.live, "end")
+    with pytest.raises(NotRunning, match="exited"):
+        session.type_in(b"x")
+
+
+# Size
+
+
+def test_the_pane_takes_the_size_of_who_attaches_at_once(session: Session, program: Program, host: Host) -> None:
+    program.prints(b"x" * 90)
+    viewer = Viewer((100, 30))
+    session.attach(viewer)
+    assert program.size() == session.size == session.screen.size == (100, 30)
+    assert host.rows.get(session.id).size == (100, 30)
+    assert host.happened[-1] == ("resized", {"columns": 100, "rows": 30})
+    assert viewer.redraws == 1
+
+
+def test_a_resize_storm_is_one_resize(session: Session, program: Program, host: Host, loop: Loop) -> None:
+    viewer = Viewer()
+    session.attach(viewer)
+    before = program.size()
+    for columns in range(100, 120):
+        viewer.size = columns, 30
+        session.viewer_resized()
+        loop.advance(RESIZE_WAIT * 0.9)
+        assert program.size() == before
+    loop.advance(RESIZE_WAIT * 0.2)
+    assert program.size() == session.size == (119, 30)
+    assert host.kinds("output-activity").count("resized") == 1
+    assert viewer.redraws == 1
+
+
+def test_back_at_the_old_size_in_time_nothing_happens(
+    session: Session, program: Program, host: Host, loop: Loop
+) -> None:
+    viewer = Viewer()
+    session.attach(viewer)
+    for size in ((100, 30), SIZE):
+        viewer.size = size
+        session.viewer_resized()
+    loop.advance(RESIZE_WAIT * 2)
+    assert "resized" not in host.kinds()
+
+
+def test_who_types_leads(session: Session, program: Program, loop: Loop) -> None:
+    first, second = Viewer((100, 30)), Viewer((90, 20))
+    session.attach(first)
+    session.attach(second)
+    assert program.size() == (90, 20)
+    session.active(first)
+    assert program.size() == (100, 30)
+    session.active(first)
+    assert session.viewers == [first, second]
+    session.detach(first)
+    assert program.size() == (100, 30)
+    loop.advance(RESIZE_WAIT)
+    assert program.size() == (90, 20)
+    session.detach(second)
+    loop.advance(RESIZE_WAIT)
+    assert program.size() == (90, 20), "nobody is left: it stays"
+
+
+@pytest.mark.parametrize("viewer", [Viewer((10, 3)), Viewer((0, 0)), Viewer((100, 30), read_only=True)])
+def test_observers_never_resize(session: Session, program: Program, loop: Loop, viewer: Viewer) -> None:
+    before = program.size()
+    session.attach(viewer)
+    session.viewer_resized()
+    loop.advance(RESIZE_WAIT * 2)
+    assert program.size() == before
+    assert session.size == SIZE
+
+
+def test_a_waiting_resize_does_not_outlive_the_session(
+    session: Session, program: Program, host: Host, loop: Loop
+) -> None:
+    viewer = Viewer()
+    session.attach(viewer)
+    viewer.size = 100, 30
+    session.viewer_resized()
+    program.closes()
+    session.exited(0)
+    loop.until(lambda: not session.live, "end")
+    loop.advance(RESIZE_WAIT * 2)
+    assert "resized" not in host.kinds()
+
+
+def test_a_resized_screen_is_rebuilt_as_it_was(session: Session, program: Program, host: Host) -> None:
+    """The journal says nothing of sizes: the snapshot taken at the resize does."""
+    program.prints(b"x" * 200)
+    session.attach(Viewer((100, 30)))
+    program.prints(b"\r\nafter")
+    live = session.screen.dump(history=99)
+    rebuilt = host.another(session)
+    assert rebuilt.screen.size == (100, 30)
+    assert rebuilt.screen.dump(history=99) == live
+    rebuilt.close()
+
+
+# Redraws
+
+
+def test_a_redraw_and_what_follows_show_the_same_as_the_pane(session: Session, program: Program) -> None:
+    from agentmux.mux.screen import Screen
+
+    watching = Viewer()
+    session.attach(watching)
+    program.prints(b"\x1b[1mbold\x1b[0m\r\n\x1b[2")  # cut: the filter holds it
+    client = Screen(SIZE)
+    client.feed(b"rubbish of before")
+    client.feed(session.full_redraw())
+    before = len(watching.seen)
+    program.prints(b"J\x1b[5;5Hthere")
+    client.feed(watching.seen[before:])
+    assert client.text_rows(0, 24) == session.screen.text_rows(0, 24)
+    assert client.text_rows(4, 5) == ["    there"]
+    client.close()
+
+
+def test_the_server_goes_and_leaves_pane_and_snapshot(session: Session, program: Program, host: Host) -> None:
+    program.prints(b"words")
+    session.close()
+    assert session.master is None
+    assert session.journal.load_snapshot() is not None
+    with pytest.raises(OSError, match="Input/output"):
+        os.write(program.slave, b"x")  # here the test had no spare master; the keeper has
+    assert host.rows.get(session.id).state == "running"

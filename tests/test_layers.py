@@ -1,0 +1,234 @@
+"""Who may import whom: cli -> mux -> store, pure files, and one door for each foreign library.
+
+The rules are read from the source, so an import that only runs at times, or only
+for the type checker, counts as well, unless a rule says otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+BELOW = {"store": {"store"}, "mux": {"mux", "store"}, "cli": {"cli", "mux"}}
+"""What each part may import: itself, and what is below it. cli speaks with the store through mux only."""
+
+PURE = {
+    "cli/overlay.py",
+    "mux/environment.py",
+    "mux/errors.py",
+    "mux/events.py",
+    "mux/keys.py",
+    "mux/lifecycle.py",
+    "mux/outbox.py",
+    "mux/protocol.py",
+    "mux/queries.py",
+    "mux/size.py",
+    "mux/targets.py",
+    "mux/version.py",
+}
+"""Files that do no I/O and read no clock: they import each other and HARMLESS, and nothing else."""
+
+HARMLESS = {"__future__", "collections", "collections.abc", "dataclasses", "difflib", "enum", "re", "typing"}
+
+EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}
+"""Builtins that a pure file does not use."""
+
+DOORS = {
+    "asyncio": {"mux/server.py", "mux/mux.py"},
+    "cffi": {"mux/emulator/"},
+    "_cffi_backend": {"mux/emulator/"},
+    "click": {"cli/app.py"},
+    "platformdirs": {"mux/paths.py", "mux/emulator/"},
+    "prompt_toolkit": {"cli/dashboard/"},
+    "ptyprocess": {"mux/keeper.py"},
+    "pyghostty": {"mux/emulator/"},
+    "sqlite3": {"store/database.py", "store/schema.py"},
+    "typer": {"cli/app.py"},
+    "zstandard": {"mux/emulator/", "store/"},
+}
+"""Where a library may be imported: files, or folders by their final slash. TYPE_CHECKING imports are free."""
+
+
+class Import(NamedTuple):
+    """One imported module, or name in a module: both are looked at."""
+
+    name: str
+    line: int
+    only_types: bool  # stands under `if TYPE_CHECKING`
+
+
+def files() -> list[str]:
+    found = []
+    for part in BELOW:
+        for folder, _, names in os.walk(os.path.join(ROOT, part)):
+            found += [os.path.relpath(os.path.join(folder, name), ROOT) for name in names if name.endswith(".py")]
+    return sorted(found)
+
+
+FILES = files()
+
+
+def parsed(path: str) -> ast.Module:
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return ast.parse(file.read(), path)
+
+
+def imported(path: str) -> list[Import]:
+    """Return all that a file imports by absolute names, ``agentmux.mux.keys`` for ``from .keys import X``."""
+    return list(_imports(parsed(path), ["agentmux", *path.split("/")[:-1]], False))
+
+
+def _imports(node: ast.AST, package: list[str], only_types: bool) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield Import(alias.name, node.lineno, only_types)
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else []
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        if node.module:
+            yield Import(module, node.lineno, only_types)
+        for alias in node.names:
+            # `from . import paths` is a module, `from .paths import X` is not: harmless to look at as if it were.
+            yield Import(f"{module}.{alias.name}", node.lineno, only_types)
+    elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        for child in node.body:
+            yield from _imports(child, package, True)
+        for child in node.orelse:
+            yield from _imports(child, package, only_types)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _imports(child, package, only_types)
+
+
+def ours(found: Import) -> str:
+    """Return the file or folder of ours that an import means, such as ``mux/keys.py`` or ``mux``; "" for others."""
+    words = found.name.split(".")
+    if words[0] != "agentmux":
+        return ""
+    for length in range(len(words), 1, -1):
+        path = "/".join(words[1:length])
+        if path + ".py" in FILES:
+            return path + ".py"
+        if os.path.isdir(os.path.join(ROOT, path)):
+            return path
+    return words[1] if len(words) > 1 else "agentmux"
+
+
+def said(path: str, wrong: list[Import]) -> str:
+    return ", ".join(f"{path}:{found.line} imports {found.name}" for found in wrong)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(FILES) > 60
+    assert set(FILES) >= PURE
+    assert Import("agentmux.mux.errors", 20, False).name in {found.name for found in imported("mux/protocol.py")}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_part_imports_only_what_is_below_it(path: str) -> None:
+    allowed = BELOW[path.split("/")[0]]
+    wrong = [found for found in imported(path) if (target := ours(found)) and target.split("/")[0] not in allowed]
+    assert not wrong, said(path, wrong)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_imports_are_relative_inside_a_part_and_absolute_across(path: str) -> None:
+    wrong = []
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if node.level > path.count("/"):
+                wrong.append(f"{path}:{node.lineno} leaves the part by dots")
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            own = f"agentmux.{path.split('/')[0]}."
+            wrong += [f"{path}:{node.lineno} imports {name}" for name in names if f"{name}.".startswith(own)]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", sorted(PURE))
+def test_a_pure_file_imports_only_what_is_pure(path: str) -> None:
+    wrong = []
+    for found in imported(path):
+        target = ours(found)
+        module = found.name if found.name in HARMLESS else found.name.rpartition(".")[0]
+        if target not in PURE if target else module not in HARMLESS:
+            wrong.append(found)
+    assert not wrong, said(path, wrong)
+
+
+@pytest.mark.parametrize("path", sorted(PURE))
+def test_a_pure_file_uses_no_builtin_with_effects(path: str) -> None:
+    calls = [node.func for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    used = {called.id for called in calls if isinstance(called, ast.Name)}
+    assert not used & EFFECTS
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_each_library_has_one_door(path: str) -> None:
+    wrong = []
+    for found in imported(path):
+        doors = DOORS.get(found.name.split(".")[0])
+        if doors is None or found.only_types:
+            continue
+        if not any(path.startswith(door) if door.endswith("/") else path == door for door in doors):
+            wrong.append(found)
+    assert not wrong, said(path, wrong)
+
+
+def test_every_third_party_library_has_a_rule() -> None:
+    tops = {found.name.split(".")[0] for path in FILES for found in imported(path)}
+    assert tops - set(sys.stdlib_module_names) - {"agentmux"} <= set(DOORS)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if not path.startswith("mux/emulator/")])
+def test_the_emulator_has_one_door(path: str) -> None:
+    if path == "mux/screen.py":
+        return
+    wrong = [found for found in imported(path) if ours(found).startswith("mux/emulator")]
+    assert not wrong, said(path, wrong)
+
+
+def test_the_emulator_imports_nothing_else_of_ours() -> None:
+    """It could be moved into a worker process."""
+    for path in FILES:
+        if path.startswith("mux/emulator/"):
+            wrong = [
+                found
+                for found in imported(path)
+                if (target := ours(found)) != "mux/version.py" and target and not target.startswith("mux/emulator")
+            ]
+            assert not wrong, said(path, wrong)
+
+
+def test_only_one_file_opens_databases() -> None:
+    opening = [
+        path
+        for path in FILES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute) and node.attr == "connect" and getattr(node.value, "id", "") == "sqlite3"
+    ]
+    assert opening == ["store/database.py"]
+
+
+def test_the_keeper_imports_nothing_of_ours() -> None:
+    wrong = [
+        found
+        for found in imported("mux/keeper.py")
+        if (word := found.name.split(".")[0]) not in sys.stdlib_module_names and word != "ptyprocess"
+    ]
+    assert not wrong, said("mux/keeper.py", wrong)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.startswith("store/")])
+def test_the_store_needs_no_event_loop_and_no_network(path: str) -> None:
+    wrong = [
+        found for found in imported(path) if found.name.split(".")[0] in {"asyncio", "socket", "selectors", "time"}
+    ]
+    assert not wrong, said(path, wrong)
