@@ -103,7 +103,10 @@ def _local(words: list[str], name: str, path: str, *, completing: bool) -> int:
 
     if completing:
         return local.complete(paths.socket_path(os.environ, name, path))
-    return local.show_help([word for word in words if word not in ("-h", "--help")])
+    words = [word for word in words if word not in ("-h", "--help")]
+    if words and commands.find(words[0]) is None:
+        raise UnknownCommand(words[0], _near(words[0]))
+    return local.show_help(words)
 
 
 def _near(word: str) -> str:

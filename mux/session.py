@@ -514,11 +514,12 @@ class Session:
         are in it, unless the query filter holds them and will send them.
         """
         screen = self.screen
-        held = b"" if self._filter is None else self._filter.pending
+        if self._filter is None:  # the first to look, perhaps in the middle of a query
+            self._filter = QueryFilter()
+            self._filter.filter(screen.pending())
         dump = screen.dump(history=history)
-        if held:
-            dump = dump[: len(dump) - len(screen.pending())]
-        return Screen.reset_client(self.size[0], keep_rows=keep_rows) + dump
+        shown = dump[: len(dump) - len(self._filter.pending)]
+        return Screen.reset_client(self.size[0], keep_rows=keep_rows) + shown
 
     # -- input
 

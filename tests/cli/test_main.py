@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -252,7 +253,7 @@ def test_a_command_that_had_begun_is_not_sent_again(server: Server, capfd: Captu
     server.answers = [ACCEPTED, ACCEPTED + exit_(0)]
     assert main(["-S", server.path, "kill"]) == 4
     assert len(server.got) == 1
-    assert capfd.readouterr().err.startswith("agentmux: the server went away while it ran 'kill'\n")
+    assert capfd.readouterr().err.startswith("agentmux: the server went away while it ran")
 
 
 def test_a_command_that_changes_nothing_is_sent_again_all_the_same(server: Server) -> None:
@@ -304,13 +305,12 @@ def test_a_full_disk_is_an_error_message() -> None:
     assert (done.returncode, done.stderr) == (1, b"agentmux: cannot write: no space left on device\n")
 
 
-def test_an_interrupt_is_status_130(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    import _thread
-
+def test_an_interrupt_is_status_130(server: Server) -> None:
     def interrupts(connection: socket.socket) -> None:
         connection.sendall(ACCEPTED)
-        _thread.interrupt_main()
-        connection.recv(1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        while connection.recv(65536):
+            pass
 
     server.answers = [interrupts]
     assert main(["-S", server.path, "wait"]) == 130

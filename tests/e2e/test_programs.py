@@ -84,7 +84,7 @@ def press(tmux: Tmux, keys: tuple[str, ...], shows: str) -> None:
 def picture(tmux: Tmux) -> tuple[list[str], str]:
     """Return the cells with their colours, however tmux writes them, and the cursor."""
     screen = Screen(tmux.size)
-    screen.feed("\r\n".join(tmux.rows("-e")).encode())
+    screen.feed("\r\n".join(tmux.rows("-e", "-N")).encode())
     rows = screen.text_rows(0, tmux.size[1], styled=True)
     screen.close()
     return rows, tmux.cursor()
