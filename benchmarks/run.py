@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--quick] [--json FILE] [--only NAME...] [--agentmux PATH]
 
-``--quick`` takes two minutes, all of it about ten. ``--only`` takes names of measures: commands start attach echo
-throughput memory stalled. Unless ``--agentmux`` names a console script, the checkout is installed into a temporary
-environment the way users get it: what start-up costs depends on the console script and on compiled files.
+``--quick`` takes about three minutes, all of it a quarter of an hour. ``--only`` takes names of measures: commands
+start attach echo throughput memory stalled. Unless ``--agentmux`` names a console script, the checkout is installed
+into a temporary environment the way users get it: what start-up costs depends on console script and compiled files.
 
 The floor is what nothing in between costs: for commands ``python3 -I -c pass``, run by the interpreter that the
 console script uses; for terminals the same program on a bare pty that the benchmark holds itself.
@@ -27,7 +27,8 @@ How to read it
   are: it moves with other interpreters on the machine. agentmux is server and keeper, screen and dtach are the
   processes of all sessions. Ticks are utime + stime as the kernel accounts them, 10 ms each.
 - ``stalled``: a client is attached to a printing session, and its terminal is never read. The session's rate, the
-  server's growth (the slope of the second half) and the echo in another session, each with what it was before.
+  server's growth (the slope of the second half) and the echo in a third session, each beside what it is while a
+  session that nobody is attached to prints, in turns. Somebody types all the time: a server may favour the typist.
 
 It runs in private folders, with an environment of its own, and ends everything it started, whatever happens:
 processes are found by a variable in their environment. The status is 0 when the run came to its end, also with

@@ -127,6 +127,7 @@ class _Attachment:
         self._leaving = 0.0  # monotonic time at which we go without the server's goodbye
         self._resends = 0
         self._name = ""
+        self._end: Left | None = None
         connection.sock.setblocking(True)
         self._unsent = bytearray()
 
@@ -152,6 +153,8 @@ class _Attachment:
                 for kind, body in self._connection.taken():
                     self._frame(kind, body)
             connection, terminal = self._connection, self._terminal
+            if self._end is not None and (not terminal.pending or self._leaving):
+                raise self._end  # a slow terminal gets the session's last words first
             reading: list[int] = [0, self._signals.reading]
             writing: list[int] = []
             if connection is not None:
@@ -213,7 +216,13 @@ class _Attachment:
             if isinstance(part, Act):
                 self._act(part.action)
             else:
-                self._type(part.data)
+                self._typed(part.data)
+
+    def _typed(self, data: bytes) -> None:
+        if self._overlay is not None:  # typed ahead: the answer to what the key before asked
+            self._on_overlay(self._overlay.feed(data))
+        else:
+            self._type(data)
 
     def _type(self, data: bytes) -> None:
         if data and not self._read_only:
@@ -224,7 +233,7 @@ class _Attachment:
             self._terminal.write(b"\a")
         elif action == "detach":
             if self._connection is None or self._leaving:
-                raise Left(0, f"[detached from {self._name}]")
+                raise self._end or Left(0, f"[detached from {self._name}]")
             self._send(Kind.DETACH)
             self._leaving = monotonic() + LEAVE_WAIT
         elif action == "help":
@@ -267,7 +276,9 @@ class _Attachment:
         elif kind == Kind.EXIT:
             fields = unpack(body, 2)
             row = number(fields[2]) if len(fields) > 2 else 0
-            raise Left(number(fields[0]), fields[1].decode("utf-8", "replace"), row)
+            self._end = Left(number(fields[0]), fields[1].decode("utf-8", "replace"), row)
+            self.close()
+            self._connection = None
         elif kind == Kind.STDERR:
             raise Left(1, body.decode("utf-8", "replace").strip())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -45,10 +46,11 @@ def stop(socket: str) -> int:
 
 def processes(socket: str) -> dict[sweep.Process, list[str]]:
     """Return keeper and server of ``socket`` with their command lines."""
+    named = f'"socket": {json.dumps(socket)}'  # as start.py and keeper.py write it
     found = {}
     for process in sweep.everything():
         words = _command_line(process.pid)
-        keeper = _is_keeper(words) and any(f'"socket": "{socket}"' in word for word in words)
+        keeper = _is_keeper(words) and any(named in word for word in words)
         server = socket in words and any("agentmux.cli.serve" in word for word in words)
         if keeper or server:
             found[process] = words

@@ -70,6 +70,8 @@ class Attachment:
         viewer.draw(history=history, keep=first)
         self._mux.shown(session)
         self._mux.publish("attached", session, viewers=len(session.viewers))
+        if self._peer.closed:  # it went while we drew, when there was no attachment yet that could be told
+            self._let_go()
 
     def _let_go(self) -> None:
         viewer = self.viewer

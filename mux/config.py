@@ -176,7 +176,7 @@ def _fits(value: object, default: Value) -> bool:
 
 
 def _line_of(text: str, name: Sequence[str]) -> int:
-    """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets ever more of them."""
+    """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets ever more."""
     lines = text.split("\n")
     begin = 1
     for end in range(1, len(lines) + 1):

@@ -59,6 +59,9 @@ ACTIVITY = 1.0
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
 
+DRY_RUN = 20.0
+"""Seconds that another version's server may take to load."""
+
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 """Ends of a server that point at the emulator, when it was being fed."""
 
@@ -583,13 +586,28 @@ class Mux:
             keeper: argv up to the keeper's file.
 
         Raises:
-            UpgradeRefused: the keeper tried and goes on as it is.
+            UpgradeRefused: we tried, or the keeper did, and all goes on as it is.
         """
         if self._upgrade is None or self._upgrade.done():
             self._upgrade = self.loop.create_future()
-            self._link.upgrade(list(keeper), [*server, self.socket])
-            self.flush()
+            if problem := await _dry_run([*server, "--check"]):
+                self._upgrade.set_exception(UpgradeRefused(problem))
+            else:
+                self._link.upgrade(list(keeper), [*server, self.socket])
+                self.flush()
         await asyncio.shield(self._upgrade)
+
+    async def end(self) -> None:
+        """Kill every session, then have the keeper end. Goes on when the caller is gone: it may run in one of them."""
+        await asyncio.shield(self.loop.create_task(self._end()))
+
+    async def _end(self) -> None:
+        try:
+            await self.kill_all(self.live(), now=False)
+        except NotRunning:
+            pass  # it ended by itself meanwhile
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End the keeper too. Every session should be killed before."""
@@ -605,6 +623,25 @@ class Mux:
         self.loop.remove_writer(self._link.fileno())
         self._link.close()
         self.inbox.close()
+
+
+async def _dry_run(argv: Sequence[str]) -> str:
+    """Return why ``argv`` starts no server, "" if it does: once the keeper has begun there is no way back."""
+    null = asyncio.subprocess.DEVNULL
+    try:
+        process = await asyncio.create_subprocess_exec(*argv, stdin=null, stdout=null, stderr=asyncio.subprocess.PIPE)
+    except OSError as error:
+        return f"cannot run {argv[0]!r}: {(error.strerror or str(error)).lower()}"
+    try:
+        async with asyncio.timeout(DRY_RUN):
+            _, said = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        return f"the new server does not start within {DRY_RUN:g} s"
+    if process.returncode:
+        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return f"the new server does not start: {last or process.returncode}"
+    return ""
 
 
 def _is_folder(path: str) -> bool:

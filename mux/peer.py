@@ -175,6 +175,11 @@ class Peer:
         if self.stdin_size > STDIN_LIMIT:
             self.stop_reading()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the client is gone."""
+        return self._closed
+
     def stop_reading(self) -> None:
         """Leave what the client sends in its socket, and so make it wait."""
         if self._reading and not self._closed:

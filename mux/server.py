@@ -75,12 +75,14 @@ class Server:
         try:
             self._loop.run_forever()
         finally:
+            if self._listener is not None:
+                # The keeper holds it open: only closed, it would go on calling.
+                self._loop.remove_reader(self._listener)
+                self._listener.close()
             for peer in list(self._peers):
                 peer.close()
             self.mux.close()
             self._database.close()
-            if self._listener is not None:
-                self._listener.close()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 

@@ -122,7 +122,9 @@ class ClientViewer:
         self.redraw()
 
     def ended(self, line: str, row: int) -> None:
-        """Tell the client that it is over."""
+        """Tell the client that it is over, behind the last words: what is owed is paid now."""
+        if self._wire.outbox.owes_redraw or self._timer is not None:
+            self.redraw()
         self.stop()
         self._wire.send(Kind.EXIT, pack([b"0", line.encode(), b"%d" % row]))
 

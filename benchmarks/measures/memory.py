@@ -33,7 +33,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
             sleep(1.0)
             pids[one.name] = one.pids()
             after[one.name] = memory(pids[one.name])
-    seconds = stage.numbers(5, 30)
+    seconds = stage.numbers(5, 10)
     stage.say(f"watching for {seconds} s")
     sleep(2.0)  # what a burst of starts leaves to do
     start = {name: cpu(found) for name, found in pids.items()}

@@ -21,7 +21,9 @@ def shown(overlay: Overlay, size: tuple[int, int] = (60, 20), before: bytes = b"
 LIST = ["3\t* api  'claude'", "12\t  web  'codex'"]
 
 
-@pytest.mark.parametrize("overlay", [Help("C-b", BINDINGS), Confirm("kill it? (y/n)", "kill"), Choose("sessions", LIST)])
+@pytest.mark.parametrize(
+    "overlay", [Help("C-b", BINDINGS), Confirm("kill it? (y/n)", "kill"), Choose("sessions", LIST)]
+)
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (10, 3), (60, 20), (300, 100)])
 def test_it_fits_any_terminal(overlay: Overlay, size: tuple[int, int]) -> None:
     assert any(shown(overlay, size)) or size == (1, 1)
@@ -66,8 +68,9 @@ def test_a_question_is_on_the_last_row_and_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "action"), [(b"y", "kill"), (b"Y", "kill"), (b"n", ""), (b"\r", ""), (b"\x1b", ""), (b"\x03", ""), (b"ny", "")]
-)  # fmt: skip
+    ("keys", "action"),
+    [(b"y", "kill"), (b"Y", "kill"), (b"n", ""), (b"\r", ""), (b"\x1b", ""), (b"\x03", ""), (b"ny", "")],
+)
 def test_only_y_is_yes(keys: bytes, action: str) -> None:
     assert Confirm("?", "kill").feed(keys) == Outcome(action)
 

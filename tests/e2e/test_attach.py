@@ -161,6 +161,20 @@ def test_interrupt_and_kill_keys(world: World) -> None:
     assert world.names() == []
 
 
+def test_an_answer_typed_ahead_is_for_the_question_and_not_for_the_program(world: World) -> None:
+    world.python("api", ECHO_KEYS, "")
+    terminal = world.attach("api")
+    terminal.shows("ready")
+    terminal.type("\x02xn")
+    wait_until(lambda: b"kill session" in terminal.everything(), what="the question")
+    terminal.shows_not("kill session")
+    terminal.type("typed")
+    terminal.shows("typed'")
+    assert world.run("log", "-t", "api").ok().raw.startswith(b"ready\r\nb't")
+    terminal.type("\x02xy")
+    assert terminal.ended() == 0
+
+
 def test_the_prefix_typed_twice_goes_to_the_program_and_an_unbound_key_to_nobody(world: World) -> None:
     world.python("api", ECHO_KEYS, "")
     terminal = world.attach("api")

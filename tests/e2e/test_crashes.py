@@ -224,5 +224,15 @@ def test_a_command_that_was_running_and_may_not_be_repeated_says_so(world: World
     world.run("ls").ok()
     signal_and_wait(server_pid(world))
     world.ended(killing).failed(
-        "the server went away while it ran 'kill'", "it may have taken effect: check with agentmux ls", status=4
+        "the server went away while it ran the command", "it may have taken effect: check with agentmux ls", status=4
     )
+
+
+def test_more_commands_than_the_backlog_holds_wait_for_the_next_server(world: World) -> None:
+    world.new("api", "cat")
+    pid = server_pid(world)
+    os.kill(pid, signal.SIGSTOP)
+    waiting = [world.start("has", "-t", "api") for _ in range(150)]
+    wait_until(lambda: sum(world.connected(process.pid) for process in waiting) >= 128, seconds=60, what="a full backlog")
+    signal_and_wait(pid)
+    assert [world.ended(process).status for process in waiting] == [0] * 150

@@ -68,7 +68,7 @@ KITTY = [
     pytest.param(b"\x1b[98;197:1ud", [DETACH], id="both locks"),
     pytest.param(b"\x1b[98::98;5u\x1b[100u", [DETACH], id="alternate keys"),
     pytest.param(b"\x1b[1080::98;5ud", [DETACH], id="another alphabet"),
-    pytest.param(b"\x1b[98;5;2u" b"d", [DETACH], id="with text"),
+    pytest.param(b"\x1b[98;5;2ud", [DETACH], id="with text"),
     pytest.param(b"\x1b[98;5u\x1b[98;5:3ud", [DETACH], id="released before the command"),
     pytest.param(b"\x1b[98;5u\x1b[98;1:3u\x1b[57442;5:3ud", [DETACH], id="ctrl released first"),
     pytest.param(b"\x1b[98;5ud\x1b[98;5:3u", [DETACH], id="released after the command"),
@@ -97,7 +97,7 @@ PASTES = [
     pytest.param(PASTE + b"\x1b[98;5ud" + END, [Typed(PASTE + b"\x1b[98;5ud" + END)], id="kitty prefix inside"),
     pytest.param(PASTE + END + b"\x02d", [Typed(PASTE + END), DETACH], id="prefix behind"),
     pytest.param(PASTE + b"\x1b[20" + END + b"\x02d", [Typed(PASTE + b"\x1b[20" + END), DETACH], id="nearly an end"),
-    pytest.param(PASTE + PASTE + b"\x02" + END + b"\x02d", [Typed(PASTE * 2 + b"\x02" + END), DETACH], id="a start inside"),
+    pytest.param(PASTE * 2 + b"\x02" + END + b"\x02d", [Typed(PASTE * 2 + b"\x02" + END), DETACH], id="a start inside"),
     pytest.param(b"\x02" + PASTE + b"d" + END + b"d", [Typed(PASTE + b"d" + END + b"d")], id="a paste disarms"),
     pytest.param(END + b"\x02d", [Typed(END), DETACH], id="an end alone"),
 ]  # fmt: skip
@@ -139,6 +139,11 @@ def test_a_paste_is_known_wherever_its_markers_are_cut(flushed: bool) -> None:
 def test_a_paste_is_known_byte_by_byte() -> None:
     data = PASTE + b"\x02d" + END + b"\x02d"
     assert decoded(*(bytes([byte]) for byte in data)) == [Typed(data[:-2]), DETACH]
+
+
+@pytest.mark.parametrize("prefix", ["[", "0"])
+def test_a_cut_marker_holds_no_prefix(prefix: str) -> None:
+    assert decoded(b"\x1b", b"[20", b"0~d", END, prefix=prefix) == [Typed(PASTE + b"d" + END)]
 
 
 def test_the_prefix_and_its_key_may_come_apart() -> None:

@@ -10,6 +10,7 @@ import os
 import pty
 import signal
 import socket
+import sys
 import time
 import tty
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -620,6 +621,9 @@ def test_clients_are_served_once_everything_is_taken_up(cold: World) -> None:
     assert cold.listening == []
     cold.keeper.link.send(KeeperKind.SETTLED, {})
     cold.loop.until(lambda: cold.listening, "listener")
+    cold.keeper.link.send(KeeperKind.SETTLED, {})
+    cold.loop.until(lambda: len(cold.keeper.of(KeeperKind.READY)) == 2, "ready again")
+    assert len(cold.listening) == 1, "a keeper that took over from a dead one settles too"
 
 
 @pytest.mark.parametrize("written", [0, 3, 7], ids=["not at all", "in part", "whole"])
@@ -701,15 +705,32 @@ def test_a_replaced_server_reads_nothing_more(world: World) -> None:
 
 
 def test_an_upgrade_that_is_refused_changes_nothing(world: World) -> None:
-    task = world.loop.create_task(world.mux.upgraded(["server2"], ["python", "keeper2.py"]))
+    server = [sys.executable, "-c", "pass"]
+    task = world.loop.create_task(world.mux.upgraded(server, ["python", "keeper2.py"]))
     world.loop.until(lambda: world.keeper.of(KeeperKind.UPGRADE), "upgrade")
     assert world.keeper.of(KeeperKind.UPGRADE) == [
-        {"keeper": ["python", "keeper2.py"], "server": ["server2", "/run/x/default"]}
+        {"keeper": ["python", "keeper2.py"], "server": [*server, "/run/x/default"]}
     ]
     world.keeper.link.send(KeeperKind.FAILED, {"pane": 0, "errno": 2, "problem": "it does not run"})
     with pytest.raises(UpgradeRefused, match="it does not run"):
         world.loop.until(task.done, "end")
         task.result()
+    world.prints(world.new(), b"works")
+
+
+@pytest.mark.parametrize(
+    ("server", "problem"),
+    [
+        ([sys.executable, "-c", "raise SystemExit('no such library')"], "does not start: no such library"),
+        (["/nowhere/python"], "cannot run '/nowhere/python'"),
+    ],
+)
+def test_a_server_that_does_not_start_is_found_out_before_the_keeper_is_asked(
+    world: World, server: list[str], problem: str
+) -> None:
+    with pytest.raises(UpgradeRefused, match=problem):
+        world.loop.run(world.mux.upgraded(server, ["python", "keeper2.py"]))
+    assert world.keeper.of(KeeperKind.UPGRADE) == []
     world.prints(world.new(), b"works")
 
 

@@ -204,12 +204,15 @@ def fails(error: Exception) -> Command:
     return command
 
 
+NO_ROOM = "no room on the disk to write to /db|free some space and try again"
+
+
 @pytest.mark.parametrize(
     ("error", "text", "status"),
     [
         pytest.param(UnknownSession("ap\x1bi", "api"), r"no session named 'ap\x1bi'|did you mean 'api'?", 1, id="ours"),
         pytest.param(BadUsage("no"), "no", 2, id="status"),
-        pytest.param(StoreFull("/db"), "no room on the disk to write to /db|free some space and try again", 1, id="store"),
+        pytest.param(StoreFull("/db"), NO_ROOM, 1, id="disk"),
         pytest.param(BadUsage("\udcff"), "\\udcff", 2, id="surrogate"),
     ],
 )  # fmt: skip

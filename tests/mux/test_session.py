@@ -517,6 +517,7 @@ def test_a_rebuilt_screen_asks_and_tells_nothing_again(
     session.close()
     host.happened.clear()
     rebuilt = host.another(session)
+    rebuilt.journal.drop_snapshot(rebuilt.journal.end)  # else nothing would be fed
     second = Program(rebuilt, loop, found=True)
     assert rebuilt.screen.title == "t"
     second.prints(b"\x1b[6n")
@@ -526,8 +527,14 @@ def test_a_rebuilt_screen_asks_and_tells_nothing_again(
     rebuilt.close()
 
 
-def test_the_first_output_after_a_restart_is_fed_once(session: Session, host: Host, loop: Loop) -> None:
+@pytest.mark.parametrize("bad", [None, (50, 60)], ids=["", "and poison where there is nothing yet"])
+def test_the_first_output_after_a_restart_is_fed_once(
+    session: Session, host: Host, loop: Loop, bad: tuple[int, int] | None
+) -> None:
+    """It is in the journal already when the screen is built from it."""
     session.journal.append(b"old ")
+    if bad is not None:
+        host.rows.add_poison(session.id, *bad)
     program = Program(session, loop)
     program.prints(b"new")
     assert first_row(session) == "old new"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentmux.mux.errors import AmbiguousTarget, BadName, UnknownSession
@@ -138,6 +138,7 @@ def test_free_name(wanted: str, taken: list[str], expected: str) -> None:
 
 
 @given(st.text() | st.text("0123456789-x", min_size=50, max_size=70), st.integers(0, 3))
+@example("1" * 70, 1)
 def test_a_free_name_is_valid_and_free(wanted: str, others: int) -> None:
     taken: list[str] = []
     for _ in range(others + 1):

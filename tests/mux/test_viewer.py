@@ -195,6 +195,7 @@ def test_the_frames_of_a_client_that_is_behind_wait_and_then_are_one(pane: Pane,
         pane.prints(b"\x1b[H%d\x1b[K\r\nfiller" % number)
         loop.advance(FRAME)
     assert client.outbox.size < 10_000
+    pane.prints(b"\x1b[4;1Hthe last one")  # its frame is due when the client reads again
     client.take_again()
     loop.advance(FRAME)
     assert client.rows() == [row[:20].rstrip() for row in pane.screen.text_rows(0, 5)]

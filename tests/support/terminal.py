@@ -275,8 +275,9 @@ class Tmux:
         return done.stdout.decode()
 
     def rows(self, *options: str) -> list[str]:
-        """Return the rows of the pane."""
-        return [row.rstrip() for row in self.run("capture-pane", "-p", *options).split("\n")[:-1]]
+        """Return the rows of the pane; without options without blanks at their ends."""
+        rows = self.run("capture-pane", "-p", *options).split("\n")[:-1]
+        return rows if options else [row.rstrip() for row in rows]
 
     def cursor(self) -> str:
         """Return cursor and modes of the pane."""
