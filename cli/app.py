@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import inspect
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -101,6 +101,13 @@ def parser(name: str) -> Any:
     assert command is not None
     _register(app, command)
     return typer.main.get_command(app)
+
+
+def loading() -> Iterator[None]:
+    """Load one more command at each step: a server must not meet files that were installed after its start."""
+    for command in commands.COMMANDS:
+        parser(command.name)
+        yield
 
 
 @cache

@@ -7,7 +7,7 @@ import sys
 from agentmux.mux.screen import Screen
 from agentmux.mux.server import serve
 
-from .app import dispatch
+from .app import dispatch, loading
 
 
 def main() -> None:
@@ -18,4 +18,4 @@ def main() -> None:
     if sys.argv[1] == "--check":
         Screen((2, 2)).close()
         return
-    serve(sys.argv[1], int(sys.argv[2]), dispatch)
+    serve(sys.argv[1], int(sys.argv[2]), dispatch, loading())

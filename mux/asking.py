@@ -166,7 +166,7 @@ class Asking:
         from .attachment import Attachment
 
         if not (self.request.ttys[0] and self.request.ttys[1]):
-            raise NeedsTerminal("use -d to start a session without attaching")
+            raise NeedsTerminal
         if self.request.env.get("AGENTMUX"):
             raise Nested
         attachment = Attachment(self.mux, self._peer, self.request, read_only=read_only)

@@ -59,12 +59,9 @@ class Connection:
             BadFolder: the socket's folder is not private, or the server is not ours.
             ServerSilent: so many wait for it that there was no room for ``patience`` seconds.
         """
-        try:
-            paths.private_folder(os.path.dirname(path), create=False)
-        except BadFolder:
-            if not os.path.lexists(os.path.dirname(path)):
-                raise NoServer(path) from None
-            raise
+        if not os.path.lexists(os.path.dirname(path)):
+            raise NoServer(path)
+        paths.private_folder(os.path.dirname(path), create=False)
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         sock.setblocking(False)
         try:

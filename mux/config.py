@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from dataclasses import dataclass, field
 
@@ -55,6 +56,14 @@ def _a_size(value: Value) -> str:
     return ""
 
 
+def _a_command(value: Value) -> str:
+    try:
+        shlex.split(str(value))
+    except ValueError as error:
+        return f"is no command line ({error})".lower()
+    return ""
+
+
 def _at_least(least: float) -> Callable[[Value], str]:
     def check(value: Value) -> str:
         if not (isinstance(value, (int, float)) and value >= least):
@@ -66,7 +75,7 @@ def _at_least(least: float) -> Callable[[Value], str]:
 
 OPTIONS = (
     Option("prefix", "C-b", "The prefix key.", _a_key),
-    Option("default-command", "", "What a session without a command runs; empty: the user's shell."),
+    Option("default-command", "", "What a session without a command runs; empty: the user's shell.", _a_command),
     Option("default-size", "120x40", "Size of a session that nobody has attached to yet.", _a_size),
     Option(
         "history-lines",

@@ -28,7 +28,6 @@ KINDS = (
     "resized",
     "exited",
     "lost",
-    "removed",
     "missed",
 )
 """Every kind there is: agentmux(1) documents each."""

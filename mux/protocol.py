@@ -50,13 +50,13 @@ class Kind:
     PAUSE = 8  # empty: send no OUTPUT, something else is on the screen
     RESUME = 9  # empty: redraw and go on
 
-    WELCOME = 32  # fields: version, protocol, server pid, keeper pid
+    WELCOME = 32  # fields: version, protocol, empty, keeper pid
     ACCEPTED = 33  # empty: the command has begun; from here on repeating it is not safe
     STDOUT = 34  # raw
     STDERR = 35  # raw
-    EXIT = 36  # fields: status (decimal), last line or empty
+    EXIT = 36  # fields: status (decimal), last line or empty, last row used or 0, pid to wait for or 0
     WANT_STDIN = 37  # empty: send STDIN
-    ATTACHED = 38  # fields: session id, name, prefix key, bindings (key NUL action NUL ...)
+    ATTACHED = 38  # fields: session id, name, prefix key, bindings (key NUL action NUL ...), read-only (0 or 1)
     OUTPUT = 39  # raw: what to write to the terminal
     NOTICE = 40  # fields: title, text: answer to an ACTION that shows something
 

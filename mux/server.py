@@ -31,10 +31,15 @@ from .refusal import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .peer import Dispatch
 
 CLIENTS = 1000
 """Most clients connected at once: each may hold a mebibyte of output."""
+
+LOAD_AFTER = 0.5
+"""Seconds after the start at which the rest is loaded: the first client comes first."""
 
 EMFILE_PAUSE = 1.0
 """Seconds without accepting when descriptors run out (tmux's figure)."""
@@ -43,8 +48,9 @@ EMFILE_PAUSE = 1.0
 class Server:
     """One server of one socket."""
 
-    def __init__(self, path: str, link: KeeperLink, dispatch: Dispatch) -> None:
+    def __init__(self, path: str, link: KeeperLink, dispatch: Dispatch, loading: Iterator[None]) -> None:
         self._dispatch = dispatch
+        self._loading = loading
         self._loop = asyncio.new_event_loop()
         self._peers: set[Peer] = set()
         self._listener: socket.socket | None = None
@@ -71,6 +77,7 @@ class Server:
     def run(self) -> None:
         """Serve until the keeper says that we are replaced, or stops."""
         self.mux.connect()
+        self._loop.call_later(LOAD_AFTER, self._load)
         gc.freeze()  # what is loaded now stays: collections need not look at it again
         try:
             self._loop.run_forever()
@@ -90,6 +97,11 @@ class Server:
         self._listener = socket.socket(fileno=fd)
         self._listener.setblocking(False)
         self._loop.add_reader(self._listener, self._accept)
+
+    def _load(self) -> None:
+        for _ in self._loading:
+            self._loop.call_soon(self._load)
+            return
 
     def _accept(self) -> None:
         assert self._listener is not None
@@ -140,11 +152,16 @@ def log(text: str) -> None:
     sys.stderr.flush()
 
 
-def serve(path: str, link_fd: int, dispatch: Dispatch) -> None:
-    """Run a server on the keeper's socketpair end ``link_fd``."""
+def serve(path: str, link_fd: int, dispatch: Dispatch, loading: Iterator[None]) -> None:
+    """Run a server on the keeper's socketpair end ``link_fd``.
+
+    Args:
+        dispatch: runs a command.
+        loading: each step loads something that a command may need later.
+    """
     link = KeeperLink(socket.socket(fileno=link_fd))
     try:
-        server = Server(path, link, dispatch)
+        server = Server(path, link, dispatch, loading)
     except (StoreError, AgentmuxError) as error:
         log(f"can't serve: {error}")
         refuse(link, AgentmuxError(error.problem, error.hint), [*launch_argv()[0], path])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.errors import BadUsage
 
 from ..app import Option
 from .options import Targets
@@ -17,6 +18,8 @@ async def run(
     now: Annotated[bool, Option("--now", help="SIGKILL at once, without HUP, TERM and grace.")] = False,
 ) -> int | None:
     """End sessions and every process of theirs. HUP and TERM, after a grace period KILL; their records stay."""
+    if not (everything or target or asking.own_session):
+        raise BadUsage("kill: name what to kill", hint="give -t T, or -a for all")
     sessions = asking.mux.live() if everything else [asking.session(t) for t in target or (None,)]
     await asking.mux.kill_all(list(dict.fromkeys(sessions)), now=now)
     return None

@@ -31,7 +31,7 @@ Targets = Annotated[
     Option("-t", "--target", metavar="T", help="Session; may be given more than once.", autocompletion=_names),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
-Timeout = Annotated[float, Option("--timeout", metavar="S", help="Give up after S seconds, with status 5.")]
+Timeout = Annotated[float, Option("--timeout", metavar="S", min=0, help="Give up after S seconds, with status 5.")]
 
 
 def folder(here: str, given: str) -> str:

@@ -84,6 +84,19 @@ def test_the_shells_file_stays_blocking(tty: Pty) -> None:
     assert os.get_blocking(tty.slave)
 
 
+def test_what_is_pending_comes_before_what_is_written_later(tty: Pty) -> None:
+    terminal = Terminal(tty.slave)
+    terminal.write(b"a" * 100_000)
+    assert terminal.pending
+    got = tty.shown()  # which makes room
+    terminal.write(b"b")
+    while terminal.pending:
+        terminal.flush()
+        got += tty.shown()
+    assert got + tty.shown() == b"a" * 100_000 + b"b"
+    terminal.close()
+
+
 def test_writing_to_a_terminal_that_takes_nothing_never_blocks_and_loses_nothing(tty: Pty) -> None:
     terminal = Terminal(tty.slave)
     data = b"".join(b"%07d " % number for number in range(40_000))

@@ -28,7 +28,7 @@ import os, signal, tty
 tty.setcbreak(0)
 def show(*_):
     columns, rows = os.get_terminal_size()
-    lines = [("%02d" % y + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)))[:columns] for y in range(rows)]
+    lines = [(f"{y:02}" + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)))[:columns] for y in range(rows)]
     cells = b"".join(b"\\x1b[%d;1H%b" % (y + 1, line.encode()) for y, line in enumerate(lines))
     os.write(1, b"\\x1b[?7l\\x1b[2J" + cells + b"\\x1b[H")
 signal.signal(signal.SIGWINCH, show)
@@ -39,7 +39,7 @@ while True: signal.pause()
 
 
 def grid(columns: int, rows: int) -> list[str]:
-    lines = ("%02d" % y + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)) for y in range(rows))
+    lines = (f"{y:02}" + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)) for y in range(rows))
     return [line[:columns] for line in lines]
 
 
@@ -224,9 +224,7 @@ def test_a_prefix_inside_a_paste_is_text(world: World) -> None:
     terminal.type("\x1b[200~one\x02dtwo\x1b[98;5ud\x1b[201~")
     terminal.shows(r"\x1b[201~'")
     assert terminal.process.poll() is None
-    assert world.run("log", "-t", "api").ok().raw.endswith(
-        rb"b'\x1b[200~one\x02dtwo\x1b[98;5ud\x1b[201~'"
-    )
+    assert world.run("log", "-t", "api").ok().raw.endswith(rb"b'\x1b[200~one\x02dtwo\x1b[98;5ud\x1b[201~'")
     terminal.type("\x02d")
     assert terminal.ended() == 0
 
@@ -358,7 +356,8 @@ def test_the_end_of_the_program_ends_the_client_and_says_how(world: World) -> No
     killed = world.terminal("new", "--", "sh", "-c", "kill -9 $$")
     assert killed.ended() == 0
     assert "[exited on signal 9]" in killed.text()
-    full = world.terminal("new", "--", "sh", "-c", r"printf '\033[?1049h\033[?1000h\033[?2004h\033[?25l\033[?1h\033[>1u'")
+    modes = r"printf '\033[?1049h\033[?1000h\033[?2004h\033[?25l\033[?1h\033[>1u'"
+    full = world.terminal("new", "--", "sh", "-c", modes)
     assert full.ended() == 0
     assert "[exited 0]" in full.text()
     full.assert_as_before()
@@ -371,7 +370,10 @@ def test_a_program_that_cannot_start_leaves_the_terminal_alone(world: World) -> 
     terminal.assert_as_before()
 
 
-ALL_MODES = r"\x1b[?1049h\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?2004h\x1b[?25l\x1b[?1h\x1b=\x1b[>31u\x1b[>4;2m\x1b[5;10r\x1b[?69h"
+ALL_MODES = (
+    r"\x1b[?1049h\x1b[?1003h\x1b[?1006h\x1b[?1004h\x1b[?2004h\x1b[?25l\x1b[?1h\x1b="
+    r"\x1b[>31u\x1b[>4;2m\x1b[5;10r\x1b[?69h"
+)
 
 
 @pytest.mark.parametrize("way", ["detach", "exit", "SIGTERM", "SIGHUP", "server"])

@@ -14,7 +14,7 @@ from world import World, wait_until
 WITHIN = 2.0
 """Seconds after which an attached client shows the right screen again, on a machine that is not overloaded."""
 
-STILL = "printf '\\033[2J\\033[Habove\\033[5;3H\\033[1;31mred\\033[0m\\033[7mreverse\\033[m\\033[10;20Hhere'; exec sleep 600"
+STILL = r"printf '\033[2J\033[Habove\033[5;3H\033[1;31mred\033[0m\033[7mreverse\033[m\033[10;20Hhere'; exec sleep 600"
 
 rounds_of = pytest.mark.parametrize(
     "rounds", [pytest.param(3, id="three"), pytest.param(20, id="twenty", marks=pytest.mark.prove)]
@@ -233,6 +233,6 @@ def test_more_commands_than_the_backlog_holds_wait_for_the_next_server(world: Wo
     pid = server_pid(world)
     os.kill(pid, signal.SIGSTOP)
     waiting = [world.start("has", "-t", "api") for _ in range(150)]
-    wait_until(lambda: sum(world.connected(process.pid) for process in waiting) >= 128, seconds=60, what="a full backlog")
+    wait_until(lambda: sum(world.connected(p.pid) for p in waiting) >= 128, seconds=60, what="a full backlog")
     signal_and_wait(pid)
     assert [world.ended(process).status for process in waiting] == [0] * 150

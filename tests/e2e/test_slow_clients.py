@@ -42,9 +42,7 @@ def counted(end: str) -> tuple[int, float]:
         return 0, 0.0
 
 
-@pytest.mark.parametrize(
-    "seconds", [pytest.param(8, id="8s"), pytest.param(60, id="60s", marks=pytest.mark.prove)]
-)
+@pytest.mark.parametrize("seconds", [pytest.param(8, id="8s"), pytest.param(60, id="60s", marks=pytest.mark.prove)])
 def test_a_client_that_never_reads_hinders_neither_program_nor_server_nor_others(world: World, seconds: float) -> None:
     end = f"{world.home}/end"
     world.python("flood", FLOOD, end)

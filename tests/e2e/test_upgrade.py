@@ -149,4 +149,3 @@ def test_upgrade_is_said_to_be_done_when_it_is(world: World) -> None:
     assert after != before
     wait_until(lambda: before not in world.pids(), what="end of the server before")
     assert "upgrading" in world.log
-

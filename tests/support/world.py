@@ -47,9 +47,7 @@ class Ran:
         self.err = err.decode("utf-8", "surrogateescape")
 
     def __repr__(self) -> str:
-        return (
-            f"agentmux {' '.join(self.words)}: status {self.status}\nout: {self.out[-999:]}\nerr: {self.err[-999:]}"
-        )
+        return f"agentmux {' '.join(self.words)}: status {self.status}\nout: {self.out[-999:]}\nerr: {self.err[-999:]}"
 
     @property
     def lines(self) -> list[str]:
