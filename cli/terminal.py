@@ -8,6 +8,7 @@ stalled terminal then can't trap the client, and the shell never sees EAGAIN.
 from __future__ import annotations
 
 import os
+import select
 import termios
 import tty
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 PENDING_LIMIT = 1 << 18
 """Bytes kept for a terminal that does not take them. Above it the server is not read
 from, which then drops its backlog and owes a redraw."""
+
+LEAVE_WAIT = 1.0
+"""Seconds without a byte taken after which a terminal is left with what it has: ^S, or a window that hangs."""
 
 
 class Terminal:
@@ -63,6 +67,22 @@ class Terminal:
         except OSError:
             return len(data)  # it hung up: nobody sees it, and the next read tells
 
+    def leave(self, data: bytes) -> None:
+        """Write the last bytes; what a terminal has not shown by then, because it takes nothing, is thrown away."""
+        if not self._own:
+            try:
+                os.write(self._out, data)
+            except OSError:
+                pass  # it is gone, nothing to restore
+            return
+        data = data[self._write(data) :]
+        while data:
+            if not select.select([], [self._out], [], LEAVE_WAIT)[1]:
+                termios.tcflush(self._out, termios.TCOFLUSH)
+                self._write(b"\x18" + data)
+                return
+            data = data[self._write(data) :]
+
     def size(self) -> tuple[int, int]:
         """Return (columns, rows), as last known if it hung up."""
         try:
@@ -82,8 +102,7 @@ class Terminal:
 def borrowed(fd: int) -> Iterator[Terminal]:
     """Put the terminal on ``fd`` in raw mode; on the way out reset every mode that a program can have set.
 
-    What is still pending is thrown away, and the last bytes are written
-    blocking: the terminal must not be left in the middle of a sequence.
+    What is still pending is thrown away.
     """
     before = termios.tcgetattr(fd)
     terminal = Terminal(fd)
@@ -91,10 +110,7 @@ def borrowed(fd: int) -> Iterator[Terminal]:
         tty.setraw(fd, termios.TCSANOW)  # the default would throw away what was typed ahead
         yield terminal
     finally:
-        try:
-            os.write(fd, Screen.leave_client())
-        except OSError:
-            pass  # the terminal is gone, nothing to restore
+        terminal.leave(Screen.leave_client())
         terminal.close()
         try:
             termios.tcsetattr(fd, termios.TCSADRAIN, before)

@@ -55,7 +55,9 @@ VERSION = 1
 MAX_BODY = 4 << 20
 """Largest body, in bytes: Linux takes 2 MiB of argv and environment, which JSON may stretch."""
 MAX_LABEL = 4096
-BEAT = 3.0
+BEAT = 2.0
+REST = 5
+"""A server that has not answered is asked again after BEAT seconds; one that has, after so many of them."""
 NOFILE = 65536
 """Our limit of open files. Not more: some systems close them one by one, up to the limit, at each fork."""
 SPAWN_SECONDS = 10
@@ -274,8 +276,9 @@ class Pulse:
         self._every = every
         self._missed = 0
 
-    def answered(self) -> None:
+    def answered(self, now: float) -> None:
         self._missed = 0
+        self.due = now + self._every * REST
 
     def beat(self, now: float) -> bool:
         """Return whether the server still counts as alive; if so and it is ready, send it a PING.
@@ -285,7 +288,7 @@ class Pulse:
         if now - self.due > self._every:
             self._missed = 0
         self.due = now + self._every
-        if self._missed >= (3 if self.ready else 9):
+        if self._missed >= (3 if self.ready else 14):
             return False
         self._missed += 1
         return True
@@ -293,6 +296,8 @@ class Pulse:
 
 class Pane:
     """A program on a terminal, or what is left of it."""
+
+    __slots__ = ("child", "exited", "fd", "label", "name", "pid", "pidfd", "started", "status")
 
     def __init__(self, body: Body, fd: int, child: bool, pidfd: int = -1) -> None:
         self.name: int = body["pane"]
@@ -469,12 +474,16 @@ class Keeper:
 
     def due(self) -> float:
         """Return when, by the monotonic clock, a turn is needed even if nothing happens."""
-        soon = time.monotonic() + BEAT  # where there are no pidfds, adopted programs are looked at this often
         if self.link is not None:
-            return min(soon, self.pulse.due)
-        if not self.server:
-            return min(soon, self.start_at)
-        return self.kill_at or time.monotonic() + 0.1
+            due = self.pulse.due
+        elif not self.server:
+            due = self.start_at
+        else:
+            return self.kill_at or time.monotonic() + 0.1
+        strangers = [pane.pidfd for pane in self.panes.values() if not pane.child and not pane.exited]
+        if self.server and not self.is_child:
+            strangers.append(self.pidfd)
+        return min(due, time.monotonic() + BEAT) if -1 in strangers else due  # no pidfd tells of their end
 
     def read_link(self) -> None:
         if self.link is None:
@@ -505,9 +514,9 @@ class Keeper:
                     self.hand_over(link)
             case Kind.READY:
                 self.pulse.ready = True
-                self.pulse.answered()
+                self.pulse.answered(time.monotonic())
             case Kind.PONG:
-                self.pulse.answered()
+                self.pulse.answered(time.monotonic())
             case Kind.SPAWN:
                 self.start_pane(link, body)
             case Kind.SIGNAL if pane and not pane.exited:

@@ -2,7 +2,9 @@
 
 Everybody else names a session by its id and asks here. It speaks with the
 keeper, which forks and holds the programs, and with the store, which remembers
-them; it decides nothing about terminals (session.py) or clients (peer.py).
+them; it decides nothing about terminals (session.py) or clients (peer.py). It is
+long because what spawns, ends, hands over and recovers a session has to agree
+on who holds its terminal, and is easier to check on one page.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import shutil
 import signal
 import time
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ from agentmux.store.inbox import Inbox, Phase, unsaved
 from agentmux.store.journal import Journal
 from agentmux.store.sessions import SessionRow, Sessions
 
+from . import programs, sweep, targets
 from . import size as sizes
-from . import sweep, targets
 from .config import Config, File
 from .environment import child_environment
 from .errors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
@@ -58,9 +59,6 @@ ACTIVITY = 1.0
 
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
-
-DRY_RUN = 20.0
-"""Seconds that another version's server may take to load."""
 
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 """Ends of a server that point at the emulator, when it was being fed."""
@@ -436,8 +434,8 @@ class Mux:
         child = child_environment(env, session=str(row.id), socket=self.socket, pid=self.keeper_pid, extra=row.env)
         child["PWD"] = row.cwd
         problem, status = "", 127
-        program = _program(row.argv[0], row.cwd, child.get("PATH", os.defpath))
-        if not _is_folder(row.cwd):
+        program = programs.find(row.argv[0], row.cwd, child.get("PATH", os.defpath))
+        if not programs.is_folder(row.cwd):
             problem = f"folder {row.cwd!r} does not exist"
         elif program is None:
             problem = "no such command"
@@ -590,7 +588,7 @@ class Mux:
         """
         if self._upgrade is None or self._upgrade.done():
             self._upgrade = self.loop.create_future()
-            if problem := await _dry_run([*server, "--check"]):
+            if problem := await programs.dry_run([*server, "--check"]):
                 self._upgrade.set_exception(UpgradeRefused(problem))
             else:
                 self._link.upgrade(list(keeper), [*server, self.socket])
@@ -623,34 +621,3 @@ class Mux:
         self.loop.remove_writer(self._link.fileno())
         self._link.close()
         self.inbox.close()
-
-
-async def _dry_run(argv: Sequence[str]) -> str:
-    """Return why ``argv`` starts no server, "" if it does: once the keeper has begun there is no way back."""
-    null = asyncio.subprocess.DEVNULL
-    try:
-        process = await asyncio.create_subprocess_exec(*argv, stdin=null, stdout=null, stderr=asyncio.subprocess.PIPE)
-    except OSError as error:
-        return f"cannot run {argv[0]!r}: {(error.strerror or str(error)).lower()}"
-    try:
-        async with asyncio.timeout(DRY_RUN):
-            _, said = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        return f"the new server does not start within {DRY_RUN:g} s"
-    if process.returncode:
-        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        return f"the new server does not start: {last or process.returncode}"
-    return ""
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)
-
-
-def _program(word: str, cwd: str, path: str) -> str | None:
-    """Return the absolute path of what ``word`` runs from ``cwd`` with this PATH."""
-    if "/" in word:
-        return os.path.normpath(os.path.join(cwd, word))
-    folders = os.pathsep.join(os.path.join(cwd, folder) for folder in path.split(os.pathsep))
-    return shutil.which(word, path=folders)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import gc
 import os
 import socket
@@ -23,7 +24,7 @@ from agentmux.store.sessions import Sessions
 from . import paths
 from .client import launch_argv, peer_uid
 from .config import File
-from .errors import AgentmuxError
+from .errors import AgentmuxError, StoreFailed
 from .keeperlink import KeeperLink
 from .mux import Mux
 from .peer import Peer
@@ -56,6 +57,7 @@ class Server:
         self._listener: socket.socket | None = None
         data = paths.data_folder(path)
         server, keeper = launch_argv()
+        self._lease = _lease(data)
         paths.private_folder(os.path.join(data, "sessions"))
         self._database = Database(os.path.join(data, "store.db"))
         self.mux = Mux(
@@ -90,6 +92,7 @@ class Server:
                 peer.close()
             self.mux.close()
             self._database.close()
+            os.close(self._lease)
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -150,6 +153,21 @@ def log(text: str) -> None:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     sys.stderr.write(f"{stamp} server[{os.getpid()}] {text}\n")
     sys.stderr.flush()
+
+
+def _lease(data: str) -> int:
+    """Return a descriptor that holds the data folder for this server: two writers would spoil each other's records.
+
+    Raises:
+        StoreFailed: another server has it, that of a socket of the same name in another runtime folder.
+    """
+    fd = os.open(os.path.join(data, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise StoreFailed(f"the data folder {data!r} is in use by another server", "name another with -L") from None
+    return fd
 
 
 def serve(path: str, link_fd: int, dispatch: Dispatch, loading: Iterator[None]) -> None:

@@ -14,7 +14,6 @@ import fcntl
 import os
 import struct
 import termios
-from collections import deque
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,9 +24,11 @@ from agentmux.store.sessions import SessionRow, Sessions
 
 from .config import Config
 from .errors import InputFull, NotRunning
+from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
 from .queries import QueryFilter
-from .screen import BadSnapshot, Bell, Notification, Screen, ScreenEvent, TitleChanged
+from .screen import Bell, Notification, Screen, ScreenEvent, TitleChanged
+from .shadow import Shadow
 from .size import Size, leading_size
 
 TYPE_CHECKING = False
@@ -42,12 +43,6 @@ SHARE = 1 << 12
 """What a pane gets at a turn when others are as busy: 4 KiB, the kernel's own piece, take 0.1 ms to handle,
 0.3 ms when each line is a character long (`yes`). Somebody who types elsewhere waits for a turn or two."""
 
-INPUT_LIMIT = 1 << 23
-"""Bytes of input queued for a program that does not read it; the largest paste that fits."""
-
-INPUT_HIGH = 1 << 20
-"""Above this, a viewer that pastes is not read from until the program has read."""
-
 REPLY_LIMIT = 1 << 16
 """Answers to terminal queries kept for a program that asks and does not read."""
 
@@ -57,15 +52,6 @@ DRAIN_WAIT = 1.0
 RESIZE_WAIT = 0.25
 """Seconds that a client's size must stand before the program hears of it (tmux's figure):
 every change of width makes agents print their transcript again."""
-
-QUIET = 2.0
-"""Seconds without output after which the scrollback is compressed. No timer runs for a session that is quiet."""
-
-COMPRESS_PAUSE = 0.005
-"""Seconds between two steps of that, for everybody else."""
-
-REPLAY = 1 << 18
-"""Bytes of journal fed at once."""
 
 
 class Viewer(Protocol):
@@ -127,6 +113,25 @@ class Host(Protocol):
 class Session:
     """A session. Its record survives it; its pane lives from ``begin`` to its end."""
 
+    __slots__ = (
+        "_at_end",
+        "_disk_failed",
+        "_drain_timer",
+        "_filter",
+        "_host",
+        "_input",
+        "_master",
+        "_resize_timer",
+        "_shadow",
+        "journal",
+        "killed",
+        "pid",
+        "row",
+        "state",
+        "viewers",
+        "watchers",
+    )
+
     def __init__(self, row: SessionRow, journal: Journal, host: Host) -> None:
         self.row = row
         self.journal = journal
@@ -136,21 +141,22 @@ class Session:
         self.killed = False
         self._host = host
         self._master: int | None = None
-        self._screen: Screen | None = None
+        self._shadow = Shadow(
+            journal,
+            host.loop,
+            scrollback=lambda: host.config().number("scrollback-bytes"),
+            poison=lambda: host.rows.poison(row.id),
+            on_reply=self._on_reply,
+            on_event=self._on_event,
+            warn=lambda text: host.warn(f"session {self.name!r}: {text}"),
+        )
+        self._input = InputQueue(host.loop)
         self._filter: QueryFilter | None = None
-        self._replaying = False
-        self._unread: deque[memoryview] = deque()  # input that the program has not taken
-        self._unread_size = 0
-        self._writing = False
         self._drain_timer: TimerHandle | None = None
         self._resize_timer: TimerHandle | None = None
-        self._quiet_timer: TimerHandle | None = None
-        self._printed_since = False
         self._at_end = False
-        self._segment = journal.segment_start
         self._disk_failed = False
         self.watchers: list[Callable[[], None]] = []
-        self._reading_resumed: list[Callable[[], None]] = []
 
     @property
     def id(self) -> int:
@@ -188,6 +194,7 @@ class Session:
         """Own ``master`` and read from it. Called when exec is confirmed, or found again after a restart."""
         os.set_blocking(master, False)
         self._master = master
+        self._input.open(master)
         self.pid = pid
         self._at_end = False
         self._host.loop.add_reader(master, self._readable)
@@ -267,7 +274,7 @@ class Session:
             row = self.last_row()
             for viewer in viewers:
                 viewer.ended(line, row)
-        self.checkpoint()
+        self._shadow.checkpoint()
         self._host.finished(self)
         self._host.publish("exited", self, exit_status=status)
         self.release()
@@ -289,36 +296,24 @@ class Session:
         self._wake()
 
     def _close_master(self) -> None:
+        self._input.close()
         if self._master is not None:
             self._host.loop.remove_reader(self._master)
-            self._host.loop.remove_writer(self._master)
             os.close(self._master)
             self._master = None
-        self._unread.clear()
-        self._unread_size = 0
-        self._writing = False
-        self._resume_viewers()
 
     def release(self) -> None:
         """Let go of what can be had again from disk: a thousand ended sessions cost rows only."""
         if not self.viewers and self._master is None:
-            if self._screen is not None:
-                self._screen.close()
-                self._screen = None
+            self._shadow.close()
             self._filter = None
             self.journal.release()
 
     def close(self) -> None:
         """The server goes: leave the pane to the keeper and the screen to the next server."""
-        if self._screen is not None:
-            self.checkpoint()
-            self._screen.close()
-            self._screen = None
-        if self._master is not None:
-            self._host.loop.remove_reader(self._master)
-            self._host.loop.remove_writer(self._master)
-            os.close(self._master)
-            self._master = None
+        self._shadow.checkpoint()
+        self._shadow.close()
+        self._close_master()
         self.journal.release()
 
     # -- output
@@ -383,8 +378,7 @@ class Session:
 
     def _show(self, data: bytes, at: int) -> None:
         """Feed output whose first byte is at journal offset ``at``, and pass it on."""
-        screen = self._screen or self._rebuilt(at)
-        screen.feed(data)
+        self._shadow.feed(data, at, self.size)
         if self.viewers:
             if self._filter is None:
                 self._filter = QueryFilter()
@@ -393,24 +387,8 @@ class Session:
                 viewer.output(raw)
         elif self._filter is not None:
             self._filter = None
-        if self._quiet_timer is None:
-            self._quiet_timer = self._host.loop.call_later(QUIET, self._quiet)
-        else:
-            self._printed_since = True
-        if self.journal.segment_start != self._segment:
-            self._segment = self.journal.segment_start
-            self.checkpoint()
         self._wake()
         self._host.publish("output-activity", self)
-
-    def _quiet(self) -> None:
-        """Look, some time after output, whether it has stopped; then compress, a little at a time."""
-        self._quiet_timer = None
-        if self._printed_since:
-            self._printed_since = False
-            self._quiet_timer = self._host.loop.call_later(QUIET, self._quiet)
-        elif self._screen is not None and self._screen.compress():
-            self._quiet_timer = self._host.loop.call_later(COMPRESS_PAUSE, self._quiet)
 
     def _wake(self) -> None:
         for watcher in list(self.watchers):
@@ -421,77 +399,13 @@ class Session:
     @property
     def screen(self) -> Screen:
         """The emulator, up to the last byte read."""
-        return self._screen or self._rebuilt(self.journal.end)
-
-    def _rebuilt(self, end: int) -> Screen:
-        """Build the screen from the newest snapshot and the journal up to ``end``."""
-        screen, at = self._from_snapshot()
-        self._screen = screen
-        self._replaying = True  # its questions were answered then
-        try:
-            for start, stop in self._good_ranges(at, end):
-                while start < stop:
-                    data = self.journal.read(start, min(REPLAY, stop - start))
-                    if not data:
-                        break
-                    screen.feed(data)
-                    start += len(data)
-        finally:
-            self._replaying = False
-        if screen.size != self.size:
-            screen.resize(self.size)
-        return screen
-
-    def _from_snapshot(self) -> tuple[Screen, int]:
-        found = self.journal.load_snapshot()
-        scrollback = self._host.config().number("scrollback-bytes")
-        if found is not None:
-            at, blob = found
-            try:
-                screen = Screen.restore(
-                    blob,
-                    scrollback_bytes=scrollback,
-                    on_reply=self._on_reply,
-                    on_event=self._on_event,
-                )
-            except BadSnapshot as error:
-                self._host.warn(f"session {self.name!r}: snapshot at {at} left aside: {error}")
-                self.journal.drop_snapshot(at)
-                return self._from_snapshot()
-            return screen, at
-        screen = Screen(self.size, scrollback_bytes=scrollback, on_reply=self._on_reply, on_event=self._on_event)
-        return screen, self.journal.start
-
-    def _good_ranges(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Return the parts of start..stop that have not crashed the emulator."""
-        ranges = []
-        for bad_start, bad_stop in self._host.rows.poison(self.id):
-            if bad_start >= stop:
-                break
-            if start < bad_start:
-                ranges.append((start, bad_start))
-            start = max(start, min(bad_stop, stop))
-        return [*ranges, (start, stop)]
-
-    def checkpoint(self) -> None:
-        """Save the emulator's state, so that a restart replays little. Nothing is lost without it."""
-        if self._screen is None:
-            return
-        blob = self._screen.snapshot()
-        if blob is None:
-            return  # in the middle of a sequence: the next time will do
-        try:
-            self.journal.save_snapshot(self.journal.end, blob)
-        except StoreError as error:
-            self._host.warn(f"session {self.name!r}: no snapshot: {error}")
+        return self._shadow.screen(self.size)
 
     def _on_reply(self, data: bytes) -> None:
-        if not self._replaying and self._master is not None and self._unread_size < REPLY_LIMIT:
-            self._queue_input(data)
+        if self._master is not None and self._input.size < REPLY_LIMIT:
+            self._input.put(data)
 
     def _on_event(self, event: ScreenEvent) -> None:
-        if self._replaying:
-            return
         if isinstance(event, Bell):
             self._host.publish("bell", self)
         elif isinstance(event, TitleChanged):
@@ -532,57 +446,24 @@ class Session:
         """
         if self._master is None:
             raise NotRunning(self.name, self.state.shown)
-        if self._unread_size + len(data) > INPUT_LIMIT:
-            raise InputFull(self.name, self._unread_size)
-        self._queue_input(data)
+        if self._input.size + len(data) > LIMIT:
+            raise InputFull(self.name, self._input.size)
+        self._input.put(data)
         self._host.publish("input", self, bytes=len(data))
+
+    @property
+    def input_waiting(self) -> int:
+        """Bytes that the program has not taken yet."""
+        return self._input.size
 
     @property
     def input_high(self) -> bool:
         """Whether whoever types a lot should wait."""
-        return self._unread_size > INPUT_HIGH
+        return self._input.high
 
     def when_input_low(self, resume: Callable[[], None]) -> None:
-        """Call ``resume`` once, when the program has read enough."""
-        self._reading_resumed.append(resume)
-
-    def _resume_viewers(self) -> None:
-        waiting, self._reading_resumed = self._reading_resumed, []
-        for resume in waiting:
-            resume()
-
-    def _queue_input(self, data: bytes) -> None:
-        self._unread.append(memoryview(data))  # what is left of a large paste is not copied at every write
-        self._unread_size += len(data)
-        if not self._writing:
-            self._writable()
-
-    def _writable(self) -> None:
-        assert self._master is not None
-        try:
-            while self._unread:
-                data = self._unread[0]
-                count = os.write(self._master, data)
-                self._unread_size -= count
-                if count < len(data):
-                    self._unread[0] = data[count:]
-                else:
-                    self._unread.popleft()
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            self._unread.clear()  # nobody has the terminal open: nobody will read it
-            self._unread_size = 0
-        if bool(self._unread) != self._writing:
-            self._writing = bool(self._unread)
-            if self._writing:
-                self._host.loop.add_writer(self._master, self._writable)
-            else:
-                self._host.loop.remove_writer(self._master)
-        if self._reading_resumed and not self.input_high:
-            self._resume_viewers()
+        """Call ``resume`` once, when the program has read enough, or has ended."""
+        self._input.when_low(resume)
 
     # -- viewers and size
 
@@ -633,7 +514,7 @@ class Session:
         self._remember(lambda rows: rows.set_size(self.id, size))
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         screen.resize(size)
-        self.checkpoint()  # the journal does not say where the size changed
+        self._shadow.checkpoint()  # the journal does not say where the size changed
         self._host.publish("resized", self, columns=size[0], rows=size[1])
         for viewer in list(self.viewers):
             viewer.redraw()

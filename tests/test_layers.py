@@ -41,7 +41,7 @@ EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "b
 """Builtins that a pure file does not use."""
 
 DOORS = {
-    "asyncio": {"mux/server.py", "mux/mux.py"},
+    "asyncio": {"mux/server.py", "mux/mux.py", "mux/programs.py"},
     "cffi": {"mux/emulator/"},
     "_cffi_backend": {"mux/emulator/"},
     "click": {"cli/app.py"},

@@ -279,7 +279,7 @@ def test_the_kinds_of_records_in_the_manual_are_the_kinds() -> None:
 
 
 def test_the_bounds_in_the_manual_are_the_bounds() -> None:
-    from agentmux.mux import outbox, peer, server, session, size, targets
+    from agentmux.mux import inputqueue, outbox, peer, server, session, size, targets
     from agentmux.store import journal
 
     text = section("agentmux-protocol.7", "BOUNDS")
@@ -293,7 +293,7 @@ def test_the_bounds_in_the_manual_are_the_bounds() -> None:
         "label of a pane": f"{keeper.MAX_LABEL} characters",
         "clients": str(server.CLIENTS),
         "output for a client": mib(outbox.HIGH >> 20),
-        "input for a program": mib(session.INPUT_LIMIT >> 20),
+        "input for a program": mib(inputqueue.LIMIT >> 20),
         "standard input of a command": mib(peer.STDIN_LIMIT >> 20),
         "output of a pane at once": f"{session.READ >> 10} KiB",
         "answers to questions": f"{session.REPLY_LIMIT >> 10} KiB",

@@ -12,7 +12,7 @@ import termios
 
 import pytest
 from programs import ECHO_KEYS
-from terminal import Terminal
+from terminal import Terminal, stopped
 from world import World, wait_until
 
 SIZE = """
@@ -507,3 +507,23 @@ def test_what_was_typed_ahead_is_not_lost(world: World) -> None:
     terminal.type("early\r")
     terminal.attached()
     world.shows("api", "early")
+
+
+def test_a_client_that_was_stopped_takes_the_terminal_again(world: World) -> None:
+    world.new("api", "cat")
+    terminal = world.attach("api")
+    terminal.type("before\r")
+    terminal.shows("before")
+    os.kill(terminal.pid, signal.SIGSTOP)
+    wait_until(lambda: stopped(terminal.pid), what="a stopped client")
+    termios.tcsetattr(terminal.slave, termios.TCSANOW, terminal.settings)  # as a shell does with a job that stopped
+    os.write(terminal.slave, b"\x1b[2J$ fg\r\n")
+    terminal.shows("$ fg")
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.attached()
+    terminal.shows_rows(["before", "before"])
+    terminal.type("after\r")
+    terminal.shows("after")
+    terminal.type("\x02d")
+    assert terminal.ended() == 0
+    terminal.assert_as_before()

@@ -97,14 +97,18 @@ def test_nothing_of_a_session_lives_after_its_kill(world: World, options: tuple[
     assert {row["state"] for row in world.run("ls", "-a", "--json").ok().json if row["name"] in CASES} == {"exited"}
 
 
-def test_what_a_program_left_behind_when_it_ended_by_itself_dies_with_the_server_at_least(world: World) -> None:
+def test_what_a_program_leaves_behind_when_it_ends_by_itself_lives_until_everything_is_forced_to_stop(
+    world: World,
+) -> None:
     world.new("orphan", "sh", "-c", ORPHAN)
-    world.shows("orphan", "ready")
     assert world.exited("orphan") == 0
-    world.run("kill-server").ok()
-    # kill-server kills all of the sessions that run; this one had ended, and its daemon was meant to stay or not to:
-    # either is right, but it must not be found by the next test.
-    world.kill_all(world.pids())
+    assert world.screen("orphan") == ["ready"]
+    (left,) = world.session_pids(1)
+    assert world.names() == []
+    ran = world.run("server", "stop", "--force")
+    assert (ran.status, ran.err) == (0, "")
+    assert not lives(left)
+    assert world.pids() == {}
 
 
 def test_kill_takes_several_targets_and_all(world: World) -> None:

@@ -22,10 +22,21 @@ def test_twenty_first_uses_at_once_make_one_server_and_twenty_sessions(world: Wo
 
 def test_twenty_first_uses_of_different_kinds_all_succeed(world: World) -> None:
     starting = [
-        world.start(*words) for words in (("ls",), ("new", "-d", "cat"), ("ls", "-a"), ("server", "status")) * 5
+        world.start(*words) for words in (("ls",), ("new", "-d", "cat"), ("ls", "-a"), ("has", "-t", "nobody")) * 5
     ]
-    assert [(ran.status, ran.err) for ran in map(world.ended, starting)] == [(0, "")] * 20
+    assert [(ran.status, ran.err) for ran in map(world.ended, starting)] == [(0, ""), (0, ""), (0, ""), (1, "")] * 5
     assert len(world.names()) == 5
+
+
+def test_a_second_runtime_folder_does_not_share_the_first_ones_records(world: World) -> None:
+    """Two servers that write one store would spoil it: the second says so, and its first user sees it."""
+    world.new("api", "cat")
+    other = os.path.join(world.root, "other")
+    os.mkdir(other, 0o700)
+    elsewhere = {"XDG_RUNTIME_DIR": other}
+    world.run("ls", env=elsewhere).failed("the data folder", "name another with -L")
+    world.run("server", "stop", "--force", env=elsewhere).ok()
+    assert world.names() == ["api"]
 
 
 def test_server_status_is_true(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import pytest
@@ -139,3 +140,19 @@ def test_a_small_client_sees_the_last_words_too(world: World) -> None:
         assert "last words" in terminal.text()
         assert "[exited 3]" in terminal.text()
         terminal.assert_as_before()
+
+
+@pytest.mark.parametrize("way", ["detach", "SIGTERM"])
+def test_a_terminal_that_takes_nothing_does_not_hold_its_client(world: World, way: str) -> None:
+    world.new("api", "sh", "-c", "exec seq 100000000")
+    terminal = world.terminal("attach", "-t", "api", reading=False).attached()
+    wait_until(lambda: world.info("api")["recorded_bytes"] > 5_000_000, what="output")
+    if way == "detach":
+        terminal.type("\x02d")
+    else:
+        os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.process.wait(10) == (0 if way == "detach" else 128 + signal.SIGTERM)
+    terminal.go_on_reading()
+    terminal.shows("[detached from api]")
+    terminal.assert_as_before()
+    world.run("kill", "-t", "api").ok()

@@ -252,23 +252,24 @@ def test_a_server_that_never_ran_is_tried_less_and_less() -> None:
 def test_three_unanswered_pings_in_a_row_are_a_hung_server() -> None:
     pulse = Pulse(0.0)
     pulse.ready = True
-    assert [pulse.beat(now) for now in (3.0, 6.0)] == [True, True]
-    pulse.answered()
-    assert [pulse.beat(now) for now in (9.0, 12.0, 15.0, 18.0)] == [True, True, True, False]
+    assert [pulse.beat(now) for now in (2.0, 4.0)] == [True, True]
+    pulse.answered(4.1)
+    assert pulse.due == 14.1, "a server that answers is left alone for a while"
+    assert [pulse.beat(now) for now in (14.1, 16.1, 18.1, 20.1)] == [True, True, True, False]
 
 
 def test_a_server_has_thirty_seconds_to_become_ready() -> None:
     pulse = Pulse(0.0)
-    assert [pulse.beat(3.0 * beat) for beat in range(1, 11)] == [True] * 9 + [False]
+    assert [pulse.beat(2.0 * beat) for beat in range(1, 16)] == [True] * 14 + [False]
 
 
 def test_a_keeper_that_was_stopped_itself_asks_again_first() -> None:
     pulse = Pulse(0.0)
     pulse.ready = True
-    for now in (3.0, 6.0, 9.0):
+    for now in (2.0, 4.0, 6.0):
         assert pulse.beat(now)
-    assert pulse.beat(69.0)
-    assert pulse.due == 72.0
+    assert pulse.beat(66.0)
+    assert pulse.due == 68.0
 
 
 # -- real keepers

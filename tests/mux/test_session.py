@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 from agentmux.mux.config import DEFAULT, Config
 from agentmux.mux.errors import InputFull, NotRunning
+from agentmux.mux.inputqueue import HIGH as INPUT_HIGH
+from agentmux.mux.inputqueue import LIMIT as INPUT_LIMIT
 from agentmux.mux.lifecycle import State
-from agentmux.mux.session import DRAIN_WAIT, INPUT_HIGH, INPUT_LIMIT, REPLY_LIMIT, RESIZE_WAIT, Session
+from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, Session
 from agentmux.store.database import Database
 from agentmux.store.inbox import Inbox, Phase
 from agentmux.store.journal import Journal
@@ -295,10 +297,10 @@ def test_nobody_needs_to_watch_for_an_answer(program: Program) -> None:
 
 def test_answers_to_a_program_that_does_not_read_have_a_bound(session: Session, program: Program) -> None:
     session.type_in(b"x" * (REPLY_LIMIT * 4))  # the terminal is full, and this waits
-    host_queue = session._unread_size
+    host_queue = session.input_waiting
     program.prints(b"\x1b[5n" * 50_000)
     assert host_queue >= REPLY_LIMIT, "the kernel took less than was typed"
-    assert session._unread_size <= host_queue
+    assert session.input_waiting <= host_queue
 
 
 def test_a_viewer_that_goes_while_it_is_shown_something_takes_nothing_from_the_others(
@@ -464,10 +466,10 @@ def test_an_ended_session_costs_no_emulator_until_it_is_looked_at(
     program.closes()
     session.exited(0)
     loop.until(lambda: not session.live, "end")
-    assert session._screen is None and not session.journal.held
+    assert not session._shadow.there and not session.journal.held
     assert first_row(session) == "words"
     session.release()
-    assert session._screen is None
+    assert not session._shadow.there
 
 
 def test_watchers_hear_of_output_and_of_the_end(session: Session, program: Program, loop: Loop) -> None:
@@ -488,7 +490,7 @@ def test_a_rebuilt_screen_is_the_live_one(session: Session, program: Program, ho
     for number in range(200):
         program.prints(b"\x1b[3%dmline %d\x1b[0m\r\n" % (number % 8, number))
         if number == 120:
-            session.checkpoint()
+            session._shadow.checkpoint()
     program.prints(b"\x1b[?2004h\x1b[5;5Hhere\x1b[38;5;1")  # in the middle of a sequence
     live = session.screen.dump(history=500)
     rebuilt = host.another(session)
@@ -565,7 +567,7 @@ def test_exactly_the_poison_is_left_out(host: Host, bad: list[tuple[int, int]], 
     session.journal.append(LETTERS[:snapshot])
     if snapshot:
         assert session.screen
-        session.checkpoint()
+        session._shadow.checkpoint()
         session.close()
     session.journal.append(LETTERS[snapshot:])
     for start, stop in bad:
@@ -609,7 +611,7 @@ def test_who_types_a_lot_waits_until_the_program_has_read(session: Session, prog
     assert not session.input_high
     session.type_in(b"x" * (INPUT_HIGH * 2))
     assert session.input_high
-    session.when_input_low(lambda: resumed.append(session._unread_size))
+    session.when_input_low(lambda: resumed.append(session.input_waiting))
     program.reads(1000)
     assert resumed == []
     program.reads(INPUT_HIGH * 2 - 1000)
@@ -631,7 +633,7 @@ def test_typing_into_what_nobody_has_open_is_no_accident(session: Session, progr
     session.type_in(b"x")
     loop.until(lambda: session._at_end, "end of file")
     session.type_in(b"y")
-    assert session._unread_size == 0
+    assert session.input_waiting == 0
 
 
 def test_an_ended_session_takes_no_input(session: Session, program: Program, loop: Loop) -> None:

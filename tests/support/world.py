@@ -290,7 +290,7 @@ class World:
     def connected(pid: int) -> bool:
         """Whether a client has got as far as its connection to the server, and so handles signals."""
         folder = f"/proc/{pid}/fd"
-        return any(os.readlink(f"{folder}/{fd}").startswith("socket:") for fd in _listed(folder))
+        return any(_target(f"{folder}/{fd}").startswith("socket:") for fd in _listed(folder))
 
     # -- the end
 
@@ -369,3 +369,10 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:
+        return ""

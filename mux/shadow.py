@@ -1,0 +1,186 @@
+"""The emulator in the shadow of the journal: built from it when somebody first needs the screen, kept up from then on.
+
+In a restarted server as for an ended session, the screen is the newest snapshot
+and what the journal has behind it, less the ranges that once crashed the
+emulator. A scrollback that nothing is added to is compressed.
+"""
+
+from __future__ import annotations
+
+from agentmux.store.errors import StoreError
+from agentmux.store.journal import Journal
+
+from .screen import BadSnapshot, Screen, ScreenEvent
+from .size import Size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, TimerHandle
+    from collections.abc import Callable, Sequence
+
+QUIET = 2.0
+"""Seconds without output after which the scrollback is compressed. No timer runs for a session that is quiet."""
+
+COMPRESS_PAUSE = 0.005
+"""Seconds between two steps of that, for everybody else."""
+
+REPLAY = 1 << 18
+"""Bytes of journal fed at once."""
+
+
+class Shadow:
+    """A session's emulator, there or not.
+
+    Args:
+        scrollback: asks for the bytes of scrollback to keep.
+        poison: asks for the byte ranges that must not be fed, by start.
+        on_reply, on_event: as for ``Screen``, but not told again what a replay brings up.
+        warn: writes a line to the log.
+    """
+
+    __slots__ = (
+        "_event",
+        "_fed_since",
+        "_journal",
+        "_loop",
+        "_poison",
+        "_replaying",
+        "_reply",
+        "_screen",
+        "_scrollback",
+        "_segment",
+        "_timer",
+        "_warn",
+    )
+
+    def __init__(
+        self,
+        journal: Journal,
+        loop: AbstractEventLoop,
+        *,
+        scrollback: Callable[[], int],
+        poison: Callable[[], Sequence[tuple[int, int]]],
+        on_reply: Callable[[bytes], None],
+        on_event: Callable[[ScreenEvent], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._journal = journal
+        self._loop = loop
+        self._scrollback = scrollback
+        self._poison = poison
+        self._reply = on_reply
+        self._event = on_event
+        self._warn = warn
+        self._screen: Screen | None = None
+        self._replaying = False
+        self._segment = journal.segment_start
+        self._timer: TimerHandle | None = None
+        self._fed_since = False
+
+    @property
+    def there(self) -> bool:
+        """Whether the emulator is in memory."""
+        return self._screen is not None
+
+    def screen(self, size: Size, end: int | None = None) -> Screen:
+        """Return the emulator of a pane of ``size``, fed up to journal offset ``end`` (None: all of it)."""
+        return self._screen or self._rebuilt(size, self._journal.end if end is None else end)
+
+    def feed(self, data: bytes, at: int, size: Size) -> None:
+        """Feed output whose first byte is at journal offset ``at``."""
+        self.screen(size, at).feed(data)
+        if self._timer is None:
+            self._timer = self._loop.call_later(QUIET, self._quiet)
+        else:
+            self._fed_since = True
+        if self._journal.segment_start != self._segment:
+            self._segment = self._journal.segment_start
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Save the emulator's state, so that a restart replays little. Nothing is lost without it."""
+        if self._screen is None:
+            return
+        blob = self._screen.snapshot()
+        if blob is None:
+            return  # in the middle of a sequence: the next time will do
+        try:
+            self._journal.save_snapshot(self._journal.end, blob)
+        except StoreError as error:
+            self._warn(f"no snapshot: {error}")
+
+    def close(self) -> None:
+        """Let go of the emulator; it can be had again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._screen is not None:
+            self._screen.close()
+            self._screen = None
+
+    def _quiet(self) -> None:
+        """Look, some time after output, whether it has stopped; then compress, a little at a time."""
+        self._timer = None
+        if self._fed_since:
+            self._fed_since = False
+            self._timer = self._loop.call_later(QUIET, self._quiet)
+        elif self._screen is not None and self._screen.compress():
+            self._timer = self._loop.call_later(COMPRESS_PAUSE, self._quiet)
+
+    def _rebuilt(self, size: Size, end: int) -> Screen:
+        screen, at = self._from_snapshot(size)
+        self._screen = screen
+        self._replaying = True  # its questions were answered then
+        try:
+            for start, stop in good_ranges(at, end, self._poison()):
+                while start < stop:
+                    data = self._journal.read(start, min(REPLAY, stop - start))
+                    if not data:
+                        break
+                    screen.feed(data)
+                    start += len(data)
+        except StoreError as error:
+            self._warn(f"the screen misses what can't be read: {error}")
+        finally:
+            self._replaying = False
+        if screen.size != size:
+            screen.resize(size)
+        return screen
+
+    def _from_snapshot(self, size: Size) -> tuple[Screen, int]:
+        """Return the newest state on disk, or a blank one, and the journal offset where it stands."""
+        scrollback = self._scrollback()
+        found = self._journal.load_snapshot()
+        if found is None:
+            blank = Screen(size, scrollback_bytes=scrollback, on_reply=self._on_reply, on_event=self._on_event)
+            return blank, self._journal.start
+        at, blob = found
+        try:
+            restored = Screen.restore(
+                blob, scrollback_bytes=scrollback, on_reply=self._on_reply, on_event=self._on_event
+            )
+        except BadSnapshot as error:
+            self._warn(f"snapshot at {at} left aside: {error}")
+            self._journal.drop_snapshot(at)
+            return self._from_snapshot(size)
+        return restored, at
+
+    def _on_reply(self, data: bytes) -> None:
+        if not self._replaying:
+            self._reply(data)
+
+    def _on_event(self, event: ScreenEvent) -> None:
+        if not self._replaying:
+            self._event(event)
+
+
+def good_ranges(start: int, stop: int, poison: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the parts of start..stop that are in no range of ``poison``, which is in order and may overlap."""
+    ranges = []
+    for bad_start, bad_stop in poison:
+        if bad_start >= stop:
+            break
+        if start < bad_start:
+            ranges.append((start, bad_start))
+        start = max(start, min(bad_stop, stop))
+    return [*ranges, (start, stop)]
