@@ -141,15 +141,7 @@ class Session:
         self.killed = False
         self._host = host
         self._master: int | None = None
-        self._shadow = Shadow(
-            journal,
-            host.loop,
-            scrollback=lambda: host.config().number("scrollback-bytes"),
-            poison=lambda: host.rows.poison(row.id),
-            on_reply=self._on_reply,
-            on_event=self._on_event,
-            warn=lambda text: host.warn(f"session {self.name!r}: {text}"),
-        )
+        self._shadow = Shadow(self, host.loop)
         self._input = InputQueue(host.loop)
         self._filter: QueryFilter | None = None
         self._drain_timer: TimerHandle | None = None
@@ -251,7 +243,7 @@ class Session:
         try:
             write(self._host.rows)
         except StoreError as error:
-            self._host.warn(f"session {self.name!r}: its record is not up to date: {error}")
+            self.warn(f"its record is not up to date: {error}")
 
     def _step(self, event: Event) -> None:
         self.state = next_state(self.state, event)
@@ -364,12 +356,12 @@ class Session:
             self.journal.append(data)
         except StoreError as error:
             if not self._disk_failed:
-                self._host.warn(f"session {self.name!r} is not recorded: {error}")
+                self.warn(f"not recorded: {error}")
             self._disk_failed = True
             return
         if self._disk_failed:
             self._disk_failed = False
-            self._host.warn(f"session {self.name!r} is recorded again")
+            self.warn("recorded again")
 
     def _record_and_show(self, data: bytes) -> None:
         at = self.journal.end
@@ -394,18 +386,32 @@ class Session:
         for watcher in list(self.watchers):
             watcher()
 
-    # -- the screen
+    # -- the screen (shadow.Owner)
+
+    def scrollback(self) -> int:
+        """Return the bytes of scrollback to keep."""
+        return self._host.config().number("scrollback-bytes")
+
+    def poison(self) -> list[tuple[int, int]]:
+        """Return the byte ranges of the journal that once crashed the emulator."""
+        return self._host.rows.poison(self.id)
+
+    def warn(self, text: str) -> None:
+        """Write a line to the log."""
+        self._host.warn(f"session {self.name!r}: {text}")
 
     @property
     def screen(self) -> Screen:
         """The emulator, up to the last byte read."""
         return self._shadow.screen(self.size)
 
-    def _on_reply(self, data: bytes) -> None:
+    def on_reply(self, data: bytes) -> None:
+        """Answer the program: what the emulator says to a question of its."""
         if self._master is not None and self._input.size < REPLY_LIMIT:
             self._input.put(data)
 
-    def _on_event(self, event: ScreenEvent) -> None:
+    def on_event(self, event: ScreenEvent) -> None:
+        """Tell whoever follows what the program told its terminal."""
         if isinstance(event, Bell):
             self._host.publish("bell", self)
         elif isinstance(event, TitleChanged):

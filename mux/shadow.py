@@ -7,6 +7,8 @@ emulator. A scrollback that nothing is added to is compressed.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from agentmux.store.errors import StoreError
 from agentmux.store.journal import Journal
 
@@ -16,7 +18,7 @@ from .size import Size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 QUIET = 2.0
 """Seconds without output after which the scrollback is compressed. No timer runs for a session that is quiet."""
@@ -28,49 +30,41 @@ REPLAY = 1 << 18
 """Bytes of journal fed at once."""
 
 
+class Owner(Protocol):
+    """What a shadow needs of its session. One object, not six callables: there are hundreds of sessions."""
+
+    journal: Journal
+
+    def scrollback(self) -> int:
+        """Return the bytes of scrollback to keep."""
+        ...
+
+    def poison(self) -> Sequence[tuple[int, int]]:
+        """Return the byte ranges of the journal that must not be fed, by start."""
+        ...
+
+    def on_reply(self, data: bytes) -> None:
+        """Take an answer for the program. Not called for what a replay brings up again."""
+        ...
+
+    def on_event(self, event: ScreenEvent) -> None:
+        """Take what the program told its terminal. Likewise."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Write a line to the log."""
+        ...
+
+
 class Shadow:
-    """A session's emulator, there or not.
+    """A session's emulator, there or not."""
 
-    Args:
-        scrollback: asks for the bytes of scrollback to keep.
-        poison: asks for the byte ranges that must not be fed, by start.
-        on_reply, on_event: as for ``Screen``, but not told again what a replay brings up.
-        warn: writes a line to the log.
-    """
+    __slots__ = ("_fed_since", "_journal", "_loop", "_owner", "_replaying", "_screen", "_segment", "_timer")
 
-    __slots__ = (
-        "_event",
-        "_fed_since",
-        "_journal",
-        "_loop",
-        "_poison",
-        "_replaying",
-        "_reply",
-        "_screen",
-        "_scrollback",
-        "_segment",
-        "_timer",
-        "_warn",
-    )
-
-    def __init__(
-        self,
-        journal: Journal,
-        loop: AbstractEventLoop,
-        *,
-        scrollback: Callable[[], int],
-        poison: Callable[[], Sequence[tuple[int, int]]],
-        on_reply: Callable[[bytes], None],
-        on_event: Callable[[ScreenEvent], None],
-        warn: Callable[[str], None],
-    ) -> None:
-        self._journal = journal
+    def __init__(self, owner: Owner, loop: AbstractEventLoop) -> None:
+        self._owner = owner
+        self._journal = journal = owner.journal
         self._loop = loop
-        self._scrollback = scrollback
-        self._poison = poison
-        self._reply = on_reply
-        self._event = on_event
-        self._warn = warn
         self._screen: Screen | None = None
         self._replaying = False
         self._segment = journal.segment_start
@@ -107,7 +101,7 @@ class Shadow:
         try:
             self._journal.save_snapshot(self._journal.end, blob)
         except StoreError as error:
-            self._warn(f"no snapshot: {error}")
+            self._owner.warn(f"no snapshot: {error}")
 
     def close(self) -> None:
         """Let go of the emulator; it can be had again."""
@@ -132,7 +126,7 @@ class Shadow:
         self._screen = screen
         self._replaying = True  # its questions were answered then
         try:
-            for start, stop in good_ranges(at, end, self._poison()):
+            for start, stop in good_ranges(at, end, self._owner.poison()):
                 while start < stop:
                     data = self._journal.read(start, min(REPLAY, stop - start))
                     if not data:
@@ -140,7 +134,7 @@ class Shadow:
                     screen.feed(data)
                     start += len(data)
         except StoreError as error:
-            self._warn(f"the screen misses what can't be read: {error}")
+            self._owner.warn(f"the screen misses what can't be read: {error}")
         finally:
             self._replaying = False
         if screen.size != size:
@@ -149,7 +143,7 @@ class Shadow:
 
     def _from_snapshot(self, size: Size) -> tuple[Screen, int]:
         """Return the newest state on disk, or a blank one, and the journal offset where it stands."""
-        scrollback = self._scrollback()
+        scrollback = self._owner.scrollback()
         found = self._journal.load_snapshot()
         if found is None:
             blank = Screen(size, scrollback_bytes=scrollback, on_reply=self._on_reply, on_event=self._on_event)
@@ -160,18 +154,18 @@ class Shadow:
                 blob, scrollback_bytes=scrollback, on_reply=self._on_reply, on_event=self._on_event
             )
         except BadSnapshot as error:
-            self._warn(f"snapshot at {at} left aside: {error}")
+            self._owner.warn(f"snapshot at {at} left aside: {error}")
             self._journal.drop_snapshot(at)
             return self._from_snapshot(size)
         return restored, at
 
     def _on_reply(self, data: bytes) -> None:
         if not self._replaying:
-            self._reply(data)
+            self._owner.on_reply(data)
 
     def _on_event(self, event: ScreenEvent) -> None:
         if not self._replaying:
-            self._event(event)
+            self._owner.on_event(event)
 
 
 def good_ranges(start: int, stop: int, poison: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

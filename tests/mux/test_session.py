@@ -354,10 +354,10 @@ def test_a_disk_that_refuses_is_warned_of_once_and_stops_nothing(session: Sessio
         loop.until(lambda text=text: viewer.seen.endswith(text), "output")  # type: ignore[misc]
     assert first_row(session) == "one two"
     (warning,) = host.warnings
-    assert warning.startswith("session 'api' is not recorded: ")
+    assert warning.startswith("session 'api': not recorded: ")
     os.mkdir(session.journal.path)
     program.prints(b"three")
-    assert host.warnings[1:] == ["session 'api' is recorded again"]
+    assert host.warnings[1:] == ["session 'api': recorded again"]
     program.closes()
 
 
