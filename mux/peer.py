@@ -265,6 +265,7 @@ class Peer:
             self.attachment.gone()
         if self._task is not None:
             self._task.cancel()
+            self._task = None  # it refers to us: a client's whole environment would wait for the garbage collector
         self._on_closed(self)
 
 

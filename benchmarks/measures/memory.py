@@ -8,7 +8,7 @@ from ..contenders import Contender
 from ..table import Line, against
 from ..tools import Stage, cpu, memory
 
-FIRST = 3
+FIRST = 20
 """Sessions before the first look: they pay for what is loaded and allocated once."""
 
 SESSIONS = 50
@@ -16,11 +16,14 @@ SESSIONS = 50
 PRINTED = 20
 """Sessions of another server, each of which has printed LINES lines and so has a screen and a scrollback."""
 
+ANCHORS = 3
+"""Sessions of that server before its first look, which have printed as well."""
+
 LINES = 1000
 
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
-    """Look at the servers with three sessions, with fifty more, and then for a while."""
+    """Look at the servers with twenty sessions, with fifty more, and then for a while."""
     servers = [one.another("memory") for one in contenders if one.detaches]
     before: dict[str, tuple[float, float, float]] = {}
     after: dict[str, tuple[float, float, float]] = {}
@@ -52,7 +55,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     printed = {}
     for one in (one.another("printed") for one in servers):
         with stage.trying(one.name):
-            for n in range(FIRST):
+            for n in range(ANCHORS):
                 one.new(f"first{n}", _printing())
             empty = _settled(one)[2]
             for n in range(PRINTED):
@@ -66,8 +69,8 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     rss = {name: found[0] / 1024 for name, found in before.items()}
     pss = {name: found[1] / 1024 for name, found in before.items()}
     return [
-        Line("memory", "server with three sessions, RSS", "MiB", rss),
-        Line("memory", "server with three sessions, PSS", "MiB", pss),
+        Line("memory", "server with 20 sessions, RSS", "MiB", rss),
+        Line("memory", "server with 20 sessions, PSS", "MiB", pss),
         against("memory", f"each of {SESSIONS} more", "KiB", private),
         Line("memory", f"each of {SESSIONS} more, PSS", "KiB", each),
         Line("memory", f"each of {PRINTED} that printed {LINES} lines", "KiB", printed),
