@@ -76,7 +76,9 @@ def _at_least(least: float) -> Callable[[Value], str]:
 OPTIONS = (
     Option("prefix", "C-b", "The prefix key.", _a_key),
     Option("default-command", "", "What a session without a command runs; empty: the user's shell.", _a_command),
-    Option("default-size", "120x40", "Size of a session that nobody has attached to yet.", _a_size),
+    Option(
+        "default-size", "{}x{}".format(*size.DETACHED), "Size of a session that nobody has attached to yet.", _a_size
+    ),
     Option(
         "history-lines",
         2000,

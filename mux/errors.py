@@ -209,13 +209,6 @@ class StoreFailed(AgentmuxError):
     """The disk refused something that may not be lost."""
 
 
-class TooMany(AgentmuxError):
-    """A bound on a number of things is reached."""
-
-    def __init__(self, what: str, bound: int) -> None:
-        super().__init__(f"too many {what}: the limit is {bound}", hint="close some first")
-
-
 class TimedOut(AgentmuxError):
     """A wait ended by its ``--timeout``."""
 

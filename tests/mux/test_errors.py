@@ -30,7 +30,6 @@ MADE = [
     errors.NeedsTerminal(),
     errors.Nested(),
     errors.StoreFailed("no room on the disk"),
-    errors.TooMany("sessions", 1000),
     errors.TimedOut(0.5),
     errors.UpgradeRefused("no python"),
 ]
