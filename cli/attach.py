@@ -3,33 +3,42 @@
 A pipe with three duties of its own, so that no hung or dead server traps a
 user: it finds the prefix key, it restores the terminal, and it connects again
 when the server was replaced. All it knows of the session is an id.
+
+The first picture comes before everything else: what only keys need is imported
+when it is on the terminal.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of: its enums cost as much as all else here
 import os
 import select
-import signal
 from time import monotonic
 
 from agentmux.mux.client import Connection
 from agentmux.mux.errors import AgentmuxError, BadFolder, NoServer, ServerSilent
-from agentmux.mux.keys import Act, PrefixDecoder
 from agentmux.mux.protocol import Kind, Request, number, pack, unpack
 
-from . import overlay
 from .main import RESENDS, make_request, write_all
-from .terminal import Terminal, borrowed
+from .terminal import Borrowed, Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
-SEQUENCE_WAIT = 0.05
-"""Seconds that the rest of a cut key sequence may take: a terminal sends it in one write."""
+    from agentmux.mux.keys import InputDecoder, Token
+
+    from .overlay import Overlay
 
 LEAVE_WAIT = 0.5
 """Seconds that the server gets to say goodbye after a detach."""
+
+EXPECTING = 5.0
+"""Seconds after being asked in which a terminal's answers may still come. Without any by then it gives none."""
+
+AHEAD = 1 << 16
+"""Bytes kept of what is typed while something to be shown is on its way."""
 
 
 class Left(Exception):
@@ -55,8 +64,9 @@ def run(connection: Connection, attached: bytes) -> int:
         connection: its next frames are this attachment's. Stays the caller's.
         attached: the body of the ATTACHED frame.
     """
-    with borrowed(0) as terminal, _Signals() as signals:
-        attachment = _Attachment(connection, terminal, signals)
+    borrowed = Borrowed(0)
+    with borrowed as terminal, _Signals() as signals:
+        attachment = _Attachment(connection, terminal, signals, borrowed)
         try:
             attachment.attached(attached)
             attachment.loop()
@@ -85,10 +95,10 @@ class _Signals:
         os.set_blocking(self._writing, False)
         os.set_blocking(self.reading, False)
         self._before = {
-            number: signal.signal(number, self._ignore)
-            for number in (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
+            number: _signal.signal(number, self._ignore)
+            for number in (_signal.SIGWINCH, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGCONT)
         }
-        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        _signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         return self
 
     @staticmethod
@@ -96,9 +106,9 @@ class _Signals:
         """The wakeup pipe has it."""
 
     def __exit__(self, *exc: object) -> None:
-        signal.set_wakeup_fd(-1)
+        _signal.set_wakeup_fd(-1)
         for number_, handler in self._before.items():
-            signal.signal(number_, handler)
+            _signal.signal(number_, handler)
         os.close(self.reading)
         os.close(self._writing)
 
@@ -113,15 +123,19 @@ class _Signals:
 class _Attachment:
     """The loop, and what it needs to find its way back to the session."""
 
-    def __init__(self, connection: Connection, terminal: Terminal, signals: _Signals) -> None:
+    def __init__(self, connection: Connection, terminal: Terminal, signals: _Signals, borrowed: Borrowed) -> None:
         self._connection: Connection | None = connection
         self._path = connection.path
         self._terminal = terminal
         self._signals = signals
+        self._borrowed = borrowed
         self._session = ""
         self._read_only = False
-        self._keys = PrefixDecoder("", {})
-        self._overlay: overlay.Overlay | None = None
+        self._keys: InputDecoder | None = None  # when the first picture is drawn
+        self._expecting = monotonic() + EXPECTING  # until when the terminal's answers may come; 0: no more
+        self._overlay: Overlay | None = None
+        self._ahead: bytearray | None = None  # typed while an overlay is on its way
+        self._rows: list[bytes] = []  # of the scrollback, as far as it has come
         self._bindings: dict[str, str] = {}
         self._prefix = ""
         self._leaving = 0.0  # monotonic time at which we go without the server's goodbye
@@ -139,20 +153,39 @@ class _Attachment:
     def attached(self, body: bytes) -> None:
         """Take over what the server says about the session."""
         fields = [field.decode("utf-8", "surrogateescape") for field in unpack(body, 5)]
-        self._session, self._name, self._prefix, bindings, read_only = fields[:5]
+        self._session, self._name, prefix, bindings, read_only = fields[:5]
         words = bindings.split("\0")
-        self._bindings = dict(zip(words[::2], words[1::2], strict=False))
+        bound = dict(zip(words[::2], words[1::2], strict=False))
+        if (prefix, bound) != (self._prefix, self._bindings):
+            self._prefix, self._bindings, self._keys = prefix, bound, None
         self._read_only = read_only == "1"
-        self._keys = PrefixDecoder(self._prefix, self._bindings)
         self._resends = 0
+
+    def _decoder(self) -> InputDecoder:
+        """Return what takes the terminal's input apart. Loads all that may be needed until the end.
+
+        Later the files may be those of another version.
+        """
+        if self._keys is None:
+            from agentmux.mux import keys
+
+            from . import overlay, pager  # noqa: F401
+
+            self._keys = keys.InputDecoder(self._prefix, self._bindings)
+            self._keys.expecting = bool(self._expecting)
+        return self._keys
 
     def loop(self) -> None:
         """Pump both ways. Ends by raising Left."""
+        drawn = False
         while True:
             if self._connection is not None:
                 for kind, body in self._connection.taken():
                     self._frame(kind, body)
-            connection, terminal = self._connection, self._terminal
+                    drawn = drawn or kind == Kind.OUTPUT
+            if drawn:
+                self._decoder()
+            connection, terminal, keys = self._connection, self._terminal, self._keys
             if self._end is not None and (not terminal.pending or self._leaving):
                 raise self._end  # a slow terminal gets the session's last words first
             reading: list[int] = [0, self._signals.reading]
@@ -167,19 +200,20 @@ class _Attachment:
             timeout = None
             if self._leaving:
                 timeout = max(0.0, self._leaving - monotonic())
-            elif self._keys.holding:
-                timeout = SEQUENCE_WAIT
+            elif keys is not None and keys.holding:
+                timeout = keys.wait
             ready, writable, _ = select.select(reading, writing, [], timeout)
             if not ready and not writable:
                 if self._leaving:
                     raise Left(0, f"[detached from {self._name}]")
-                self._type(self._keys.flush())
+                if keys is not None:
+                    self._tokens(keys.flush())
             if terminal.fileno() in writable and terminal.pending:
                 terminal.flush()
             if self._signals.reading in ready:
                 self._on_signals()
             if 0 in ready:
-                self._on_keys()
+                self._on_input()
             if connection is not None and connection.sock.fileno() in writable:
                 self._send_unsent()
             if connection is not None and connection.sock.fileno() in ready and not connection.receive():
@@ -187,21 +221,24 @@ class _Attachment:
 
     def _on_signals(self) -> None:
         arrived = self._signals.arrived()
-        if signal.SIGTERM in arrived or signal.SIGHUP in arrived:
-            which = signal.SIGTERM if signal.SIGTERM in arrived else signal.SIGHUP
+        if _signal.SIGTERM in arrived or _signal.SIGHUP in arrived:
+            which = _signal.SIGTERM if _signal.SIGTERM in arrived else _signal.SIGHUP
             self._send(Kind.DETACH)
             raise Left(128 + which, f"[detached from {self._name}]")
-        if signal.SIGCONT in arrived:
-            import termios
-            import tty
-
-            tty.setraw(0, termios.TCSANOW)
+        if _signal.SIGCONT in arrived:
+            self._borrowed.again()
             self._send(Kind.RESUME)
-        if signal.SIGWINCH in arrived:
+        if _signal.SIGWINCH in arrived:
             columns, rows = self._terminal.size()
             self._send(Kind.RESIZE, pack([b"%d" % columns, b"%d" % rows]))
 
-    def _on_keys(self) -> None:
+    def _expect(self, until: float) -> None:
+        """Expect answers of the terminal until then (monotonic time), or no more."""
+        self._expecting = until
+        if self._keys is not None:
+            self._keys.expecting = bool(until)
+
+    def _on_input(self) -> None:
         try:
             data = os.read(0, 65536)
         except OSError:
@@ -209,24 +246,47 @@ class _Attachment:
         if not data:  # the terminal hung up
             self._send(Kind.DETACH)
             raise Left(129, "")
-        if self._overlay is not None:
-            self._on_overlay(self._overlay.feed(data))
+        keys = self._decoder()
+        if keys.expecting and monotonic() > self._expecting:
+            self._expect(0.0)
+        self._tokens(keys.feed(data, bare=self._overlay is not None))
+
+    def _tokens(self, tokens: Iterable[Token]) -> None:
+        from agentmux.mux.keys import Act, Focus, Mouse, Reply, Typed
+
+        for token in tokens:
+            if isinstance(token, Typed):
+                self._typed(token.data, paste=token.paste)
+            elif isinstance(token, Act):
+                self._act(token.action)
+            elif isinstance(token, Mouse):
+                if self._overlay is None:
+                    self._send(Kind.MOUSE, token.data)
+                elif self._overlay.takes_mouse:
+                    self._on_overlay(self._overlay, token.data)
+            elif isinstance(token, Focus):
+                self._send(Kind.FOCUS, b"01"[token.focused : token.focused + 1])
+            elif isinstance(token, Reply):
+                if token.data.startswith(b"\x1b[?") and token.data.endswith(b"c"):
+                    self._expect(0.0)  # the last of what it was asked
+                self._send(Kind.REPLY, token.data)
+
+    def _typed(self, data: bytes, *, paste: bool) -> None:
+        if self._ahead is not None:
+            self._ahead += data[: AHEAD - len(self._ahead)]
             return
-        for part in self._keys.feed(data):
-            if isinstance(part, Act):
-                self._act(part.action)
-            else:
-                self._typed(part.data)
+        if self._overlay is not None and not paste:
+            from agentmux.mux.keys import split
 
-    def _typed(self, data: bytes) -> None:
-        if self._overlay is not None:  # typed ahead: the answer to what the key before asked
-            self._on_overlay(self._overlay.feed(data))
-        else:
-            self._type(data)
-
-    def _type(self, data: bytes) -> None:
+            keys, rest = split(data)
+            while keys and self._overlay is not None:
+                self._on_overlay(self._overlay, keys.pop(0))
+            data = b"".join(keys) + rest
+        elif self._overlay is not None:
+            self._on_overlay(self._overlay, data)
+            return
         if data and not self._read_only:
-            self._send(Kind.INPUT, data)
+            self._send(Kind.PASTE if paste else Kind.INPUT, data)
 
     def _act(self, action: str) -> None:
         if action == "bell":
@@ -237,26 +297,34 @@ class _Attachment:
             self._send(Kind.DETACH)
             self._leaving = monotonic() + LEAVE_WAIT
         elif action == "help":
+            from . import overlay
+
             self._show(overlay.Help(self._prefix, self._bindings))
         elif action == "kill":
+            from . import overlay
+
             self._show(overlay.Confirm(f"kill session {self._name!r}? (y/n)", "kill"))
         elif action == "redraw":
             self._send(Kind.RESUME)
         else:
-            if action == "choose":
+            if action in ("choose", "scrollback"):
                 self._send(Kind.PAUSE)
+                self._ahead = bytearray()
             self._send(Kind.ACTION, pack([action.encode(), b""]))
 
-    def _show(self, shown: overlay.Overlay) -> None:
+    def _show(self, shown: Overlay) -> None:
         if self._overlay is None:
             self._send(Kind.PAUSE)
         self._overlay = shown
         self._terminal.write(shown.draw(self._terminal.size()))
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            self._typed(bytes(ahead), paste=False)
 
-    def _on_overlay(self, outcome: overlay.Outcome | None) -> None:
+    def _on_overlay(self, shown: Overlay, key: bytes) -> None:
+        outcome = shown.feed(key)
         if outcome is None:
-            if self._overlay is not None:
-                self._terminal.write(self._overlay.draw(self._terminal.size()))
+            self._terminal.write(shown.draw(self._terminal.size()))
             return
         self._overlay = None
         if outcome.action:
@@ -268,11 +336,15 @@ class _Attachment:
             if self._overlay is None:
                 self._terminal.write(body)
         elif kind == Kind.ATTACHED:
-            self._overlay = None
+            self._overlay = self._ahead = None
             self.attached(body)
         elif kind == Kind.NOTICE:
+            from .overlay import Choose
+
             title, text = (field.decode("utf-8", "replace") for field in unpack(body, 2)[:2])
-            self._show(overlay.Choose(title, text.split("\n") if text else []))
+            self._show(Choose(title, text.split("\n") if text else []))
+        elif kind == Kind.SCROLLBACK:
+            self._scrollback(unpack(body, 5))
         elif kind == Kind.EXIT:
             fields = unpack(body, 2)
             row = number(fields[2]) if len(fields) > 2 else 0
@@ -282,6 +354,17 @@ class _Attachment:
         elif kind == Kind.STDERR:
             raise Left(1, body.decode("utf-8", "replace").strip())
 
+    def _scrollback(self, fields: list[bytes]) -> None:
+        """Collect the rows; show them when all are here."""
+        name, screen_rows, columns, more, rows = fields[:5]
+        self._rows.append(rows)
+        if more == b"1":
+            return
+        from .pager import Pager
+
+        text, self._rows = b"".join(self._rows).decode("utf-8", "replace"), []
+        self._show(Pager(name.decode("utf-8", "replace"), text.split("\n"), number(screen_rows), number(columns)))
+
     def _send(self, kind: int, body: bytes = b"") -> None:
         """Queue a frame; never block on a server that does not read.
 
@@ -290,7 +373,7 @@ class _Attachment:
         """
         if self._connection is None:
             return
-        if kind == Kind.INPUT and len(self._unsent) > UNSENT_LIMIT:
+        if kind in (Kind.INPUT, Kind.PASTE, Kind.MOUSE) and len(self._unsent) > UNSENT_LIMIT:
             self._terminal.write(b"\a")
             return
         self._unsent += b"%c%b%b" % (kind, len(body).to_bytes(4, "big"), body)
@@ -320,7 +403,8 @@ class _Attachment:
         self._connection = None
         if self._leaving:
             raise Left(0, f"[detached from {self._name}]")
-        self._overlay = None
+        self._overlay = self._ahead = None
+        self._rows.clear()
         self._unsent.clear()
         columns, rows = self._terminal.size()
         text = "[agentmux: the server went away, connecting to its successor]"[:columns]
@@ -338,6 +422,7 @@ class _Attachment:
         request: Request = make_request(words)
         connection.send(Kind.COMMAND, request.pack())
         self._connection = connection
+        self._expect(monotonic() + EXPECTING)  # the new server asks the terminal again
 
 
 UNSENT_LIMIT = 1 << 24

@@ -6,12 +6,28 @@ by a redraw from the server, so it may write anywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    class Overlay(Protocol):
+        """Something drawn over the session.
+
+        Attributes:
+            takes_mouse: whether mouse reports are keys to it.
+        """
+
+        takes_mouse: bool
+
+        def draw(self, size: tuple[int, int]) -> bytes:
+            """Return what shows it on a terminal of (columns, rows)."""
+            ...
+
+        def feed(self, keys: bytes) -> Outcome | None:
+            """Return how it ended with this key, or None when it goes on."""
+            ...
+
 
 ACTIONS = {
     "detach": "detach from the session",
@@ -23,31 +39,32 @@ ACTIONS = {
     "interrupt": "interrupt the program",
     "kill": "kill the session, after a question",
     "redraw": "draw the screen again",
+    "scrollback": "look through the scrollback: search, copy",
     "help": "this help",
 }
 """What a key after the prefix can be bound to, and what it does."""
 
-_CLEAR = b"\x18\x1b\\\x1b[?2026l\x1b[0m\x1b[?69l\x1b[r\x1b[?6l\x1b[4l\x1b(B\x0f\x1b[?25l"
+_KEYS_OFF = b"\x1b[=0;1u\x1b[>4;0m\x1b[?1l\x1b>\x1b[?1000;1002;1003l\x1b[?1004l"
+_CLEAR = b"\x18\x1b\\\x1b[?2026l\x1b[0m\x1b[?69l\x1b[r\x1b[?6l\x1b[4l\x1b(B\x0f\x1b[?25l" + _KEYS_OFF
 
 
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """How an overlay ended: an action for the server, or none."""
 
-    action: str = ""
-    argument: str = ""
+    __slots__ = ("action", "argument")
 
+    def __init__(self, action: str = "", argument: str = "") -> None:
+        self.action = action
+        self.argument = argument
 
-class Overlay(Protocol):
-    """Something drawn over the session."""
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Outcome) and (self.action, self.argument) == (other.action, other.argument)
 
-    def draw(self, size: tuple[int, int]) -> bytes:
-        """Return what shows it on a terminal of (columns, rows)."""
-        ...
+    def __hash__(self) -> int:
+        return hash((self.action, self.argument))
 
-    def feed(self, keys: bytes) -> Outcome | None:
-        """Return how it ended with these keys, or None when it goes on."""
-        ...
+    def __repr__(self) -> str:
+        return f"Outcome({self.action!r}, {self.argument!r})"
 
 
 def _page(lines: Sequence[str], size: tuple[int, int]) -> bytes:
@@ -58,6 +75,8 @@ def _page(lines: Sequence[str], size: tuple[int, int]) -> bytes:
 
 class Help:
     """The bindings. Any key ends it."""
+
+    takes_mouse = False
 
     def __init__(self, prefix: str, bindings: Mapping[str, str]) -> None:
         self._lines = ["agentmux: keys", ""]
@@ -76,6 +95,8 @@ class Help:
 class Confirm:
     """A question on the last row. ``y`` is yes, everything else no."""
 
+    takes_mouse = False
+
     def __init__(self, question: str, action: str) -> None:
         self._question = question
         self._action = action
@@ -93,6 +114,8 @@ class Confirm:
 
 class Choose:
     """A list to choose from by number. Each line is an id, a tab, and what is shown."""
+
+    takes_mouse = False
 
     def __init__(self, title: str, lines: Sequence[str]) -> None:
         self._title = title

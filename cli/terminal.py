@@ -11,13 +11,12 @@ import os
 import select
 import termios
 import tty
-from contextlib import contextmanager
 
-from agentmux.mux.screen import Screen
+from agentmux.mux.reset import leave_client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
 PENDING_LIMIT = 1 << 18
 """Bytes kept for a terminal that does not take them. Above it the server is not read
@@ -98,21 +97,35 @@ class Terminal:
             os.close(self._out)
 
 
-@contextmanager
-def borrowed(fd: int) -> Iterator[Terminal]:
-    """Put the terminal on ``fd`` in raw mode; on the way out reset every mode that a program can have set.
+class Borrowed:
+    """The terminal on ``fd`` in raw mode; on the way out every mode that a program can have set is reset.
 
-    What is still pending is thrown away.
+    What is still pending then is thrown away.
     """
-    before = termios.tcgetattr(fd)
-    terminal = Terminal(fd)
-    try:
-        tty.setraw(fd, termios.TCSANOW)  # the default would throw away what was typed ahead
-        yield terminal
-    finally:
-        terminal.leave(Screen.leave_client())
-        terminal.close()
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> Terminal:
+        self._before = termios.tcgetattr(self._fd)
+        self._terminal = Terminal(self._fd)
         try:
-            termios.tcsetattr(fd, termios.TCSADRAIN, before)
+            self.again()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self._terminal
+
+    def again(self) -> None:
+        """Set raw mode, as after being stopped."""
+        tty.setraw(self._fd, termios.TCSANOW)  # the default would throw away what was typed ahead
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._terminal.leave(leave_client())
+        self._terminal.close()
+        try:
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
         except termios.error:
-            pass
+            pass  # it hung up

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from . import keyboard, statusline
+from .clientterminal import ClientTerminal
 from .errors import AgentmuxError, InputFull, NoSession, NotRunning
 from .mux import Spec
-from .protocol import Kind, pack
+from .protocol import Kind, encode, pack
 from .size import Size, bounded
 from .viewer import ClientViewer
 
@@ -14,6 +18,11 @@ if TYPE_CHECKING:
     from .peer import Peer
     from .protocol import Request
     from .session import Session
+
+_MOUSE = re.compile(rb"\x1b\[(?P<button><?\d{1,5};)(?P<x>\d{1,5});(?P<y>\d{1,5})(?P<end>[Mm])")
+
+SCROLLBACK = 1 << 20
+"""Bytes of scrollback in one frame to the client."""
 
 
 class Attachment:
@@ -25,8 +34,12 @@ class Attachment:
         self._request = request
         self._read_only = read_only
         self._size: Size = bounded(request.size)
+        self._terminal = ClientTerminal(request.env)
+        self._status = mux.config().text("status")
+        self._asked = False  # what the terminal is
         self._before = 0  # id of the session shown before this one
         self._viewer: ClientViewer | None = None
+        self._news = mux.bus.subscribe(self._others_changed) if self._status != "off" else None
 
     @property
     def viewer(self) -> ClientViewer:
@@ -52,23 +65,35 @@ class Attachment:
         """
         if not session.live:
             raise NotRunning(session.name, session.state.shown)
+        focused = True
         if self._viewer is not None:
             self._before = self.session.id
+            focused = self._viewer.focused
             self._let_go()
+        config = self._mux.config()
         viewer = ClientViewer(
-            self._peer, session, self._size, self._mux.loop, read_only=self._read_only, leave=self.leave
+            self._peer,
+            session,
+            self._size,
+            self._mux.loop,
+            terminal=self._terminal,
+            read_only=self._read_only,
+            leave=self.leave,
+            status=self._status,
+            line=self._line,
+            clipboard=lambda: self._mux.config().text("set-clipboard") == "on",
         )
+        viewer.focused = focused
         viewer.paused = True  # attaching may resize: one drawing is enough
         self._viewer = viewer
-        config = self._mux.config()
         bindings = "\0".join(word for pair in config.keys.items() for word in pair)
         facts = (str(session.id), session.name, config.text("prefix"), bindings, "01"[self._read_only])
-        self._peer.send(Kind.ATTACHED, pack(fact.encode("utf-8", "replace") for fact in facts))
+        self._peer.outbox.put(encode(Kind.ATTACHED, pack(fact.encode("utf-8", "replace") for fact in facts)))
         session.attach(viewer)
         viewer.paused = False
-        history = config.number("history-lines") if first else 0
-        viewer.draw(history=history, keep=first)
-        self._mux.shown(session)
+        viewer.draw(history=config.history_rows(self._size[1]) if first else 0, first=first, ask=not self._asked)
+        self._asked = True
+        self._mux.shown(session, self._request.env)
         self._mux.publish("attached", session, viewers=len(session.viewers))
         if self._peer.closed:  # it went while we drew, when there was no attachment yet that could be told
             self._let_go()
@@ -92,11 +117,28 @@ class Attachment:
     def gone(self) -> None:
         """The client's connection is closed."""
         self._let_go()
+        if self._news is not None:
+            self._mux.bus.unsubscribe(self._news)
+            self._news = None
+
+    # -- what the terminal sends
 
     def typed(self, data: bytes) -> None:
-        """Pass on what the user typed; make a client that pastes too fast wait."""
+        """Pass on keys, in the encoding that the program asked for."""
         if self._read_only:
             return
+        session = self.session
+        if b"\x1b[" in data and session.live:
+            screen = session.screen
+            data = keyboard.for_program(data, kitty=screen.kitty_flags, other_keys=screen.modify_other_keys)
+        self._type(data)
+
+    def pasted(self, data: bytes) -> None:
+        """Pass on a part of a paste as it is; make a client that pastes too fast wait."""
+        if not self._read_only:
+            self._type(data)
+
+    def _type(self, data: bytes) -> None:
         session = self.session
         session.active(self.viewer)
         try:
@@ -108,13 +150,54 @@ class Attachment:
             self._peer.stop_reading()
             session.when_input_low(self._peer.go_on_reading)
 
+    def moused(self, report: bytes) -> None:
+        """Pass on a mouse report, if the program wants any: a hand on the mouse does not lead."""
+        session, viewer = self.session, self.viewer
+        if self._read_only or not session.live or not session.screen.mouse_tracking:
+            return
+        if (offset := viewer.offset) is not None:
+            report = _moved(report, offset, session.size)
+        if report and not session.input_high:
+            session.type_in(report)
+
+    def focused(self, has_it: bool) -> None:
+        """The terminal got or lost the keyboard."""
+        self.viewer.focused = has_it
+        self.session.focus_changed()
+
+    def replied(self, reply: bytes) -> None:
+        """Learn from what the terminal answered to us; no program ever sees it."""
+        terminal = self._terminal
+        if not terminal.reply(reply):
+            return
+        if terminal.asked_again:
+            self.viewer.tell(terminal.colour_queries())
+        self._mux.learn_colours(terminal)
+        self.viewer.learned()
+
     def resized(self, size: Size) -> None:
         """The client's terminal has another size."""
         self._size = bounded(size)
         viewer = self.viewer
-        viewer.size = self._size
+        viewer.resized(self._size)
         self.session.viewer_resized()
         viewer.redraw()
+
+    # -- the status line
+
+    def _line(self) -> str:
+        session = self.session
+        waiting = [other.name for other in self._mux.live() if other.waits and other is not session]
+        status = session.status
+        return statusline.text(session.name, status.state if status is not None else session.state.shown, waiting)
+
+    def _others_changed(self) -> None:
+        assert self._news is not None
+        self._news.take()
+        if self._viewer is not None and not self._viewer.gone:
+            self._viewer.changed()
+
+    # -- prefix keys
 
     async def act(self, action: str, argument: str) -> None:
         """Do what a prefix key asks for."""
@@ -140,11 +223,25 @@ class Attachment:
                 f"{s.id}\t{'*' if s is self.session else ' '} {s.name}  {s.row.argv[0]!r}" for s in self._mux.live()
             ]
             self._peer.send(Kind.NOTICE, pack([b"sessions", "\n".join(lines).encode("utf-8", "replace")]))
+        elif action == "scrollback":
+            await self._send_scrollback()
         elif action == "interrupt":
             if not self._read_only:
                 self._mux.interrupt(self.session)
         elif action == "kill" and not self._read_only:
             await self._mux.kill(self.session)
+
+    async def _send_scrollback(self) -> None:
+        """Send every row there is, oldest first, for the client to look through."""
+        session = self.session
+        screen = session.screen
+        rows = screen.text_rows(-screen.history_rows, screen.size[1], styled=True)
+        head = [session.name.encode("utf-8", "replace"), b"%d" % screen.size[1], b"%d" % screen.size[0]]
+        text = "\n".join(rows).encode("utf-8", "replace")
+        for at in range(0, max(1, len(text)), SCROLLBACK):
+            more = b"1" if at + SCROLLBACK < len(text) else b"0"
+            self._peer.send(Kind.SCROLLBACK, pack([*head, more, text[at : at + SCROLLBACK]]))
+            await self._peer.drained()
 
     def _step(self, by: int) -> None:
         live = self._mux.live()
@@ -156,3 +253,17 @@ class Attachment:
             raise NoSession
         if session is not self.session:
             self.show(session)
+
+
+def _moved(report: bytes, offset: tuple[int, int], size: Size) -> bytes:
+    """Return a mouse report with its place on the pane instead of on the terminal, b"" when it is not on the pane."""
+    found = _MOUSE.fullmatch(report)
+    if found is None and not (len(report) == 6 and report.startswith(b"\x1b[M")):
+        return b""
+    x, y = (int(found["x"]), int(found["y"])) if found else (report[4] - 32, report[5] - 32)
+    x, y = x + offset[0], y + offset[1]
+    if not (1 <= x <= size[0] and 1 <= y <= size[1]):
+        return b""
+    if found:
+        return b"\x1b[%b%d;%d%b" % (found["button"], x, y, found["end"])
+    return report[:4] + bytes([x + 32, y + 32]) if max(x, y) <= 223 else b""

@@ -14,7 +14,7 @@ import shlex
 import tomllib
 from dataclasses import dataclass, field
 
-from . import size
+from . import size, statusline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ def _a_command(value: Value) -> str:
     return ""
 
 
+def _one_of(*words: str) -> Callable[[Value], str]:
+    return lambda value: "" if value in words else f"is none of {', '.join(words)}"
+
+
 def _at_least(least: float) -> Callable[[Value], str]:
     def check(value: Value) -> str:
         if not (isinstance(value, (int, float)) and value >= least):
@@ -82,8 +86,13 @@ OPTIONS = (
     Option(
         "history-lines",
         2000,
-        "Rows of scrollback printed above the screen at attach; 0: none.",
-        _at_least(0),
+        "Rows of scrollback printed above the screen at attach; 0: none, -1: as many as the screen has.",
+        _at_least(-1),
+    ),
+    Option("window-size", "latest", "Whose size a session takes: latest, smallest or manual.", _one_of(*size.POLICIES)),
+    Option("status", "off", "A line with the session's state: off, bottom or top.", _one_of(*statusline.PLACES)),
+    Option(
+        "set-clipboard", "on", "Whether programs may set the clipboard of the terminal in front.", _one_of("on", "off")
     ),
     Option("scrollback-bytes", 10_000_000, "Memory for the scrollback of one session, in bytes.", _at_least(0)),
     Option(
@@ -106,6 +115,7 @@ BINDINGS: Mapping[str, str] = {
     "i": "interrupt",
     "x": "kill",
     "r": "redraw",
+    "[": "scrollback",
     "?": "help",
 }
 """Keys after the prefix; the table ``[keys]`` of the file adds to it, an empty action removes one."""
@@ -133,6 +143,11 @@ class Config:
     def number(self, name: str) -> int:
         """Return a whole-number option."""
         return int(self.values[name])
+
+    def history_rows(self, screen: int) -> int:
+        """Return how many rows go above a screen of that many at attach."""
+        rows = self.number("history-lines")
+        return screen if rows < 0 else rows
 
     def seconds(self, name: str) -> float:
         """Return an option in seconds."""

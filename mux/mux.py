@@ -22,7 +22,7 @@ from agentmux.store.inbox import Inbox, Phase, unsaved
 from agentmux.store.journal import Journal
 from agentmux.store.sessions import SessionRow, Sessions
 
-from . import programs, sweep, targets
+from . import authsock, programs, sweep, targets
 from . import size as sizes
 from .config import Config, File
 from .environment import child_environment
@@ -44,12 +44,15 @@ from .keeperlink import (
 )
 from .lifecycle import State
 from .paths import log_file
+from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .size import Size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from .clientterminal import ClientTerminal
 
 Record = SessionRow
 """A session's record, by the name under which the command line knows it."""
@@ -110,6 +113,7 @@ class Mux:
         self.socket = socket
         self.bus = Bus()
         self.keeper_pid = 0
+        self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
         self._data = data
         self._config = config
@@ -167,6 +171,7 @@ class Mux:
 
     def finished(self, session: Session) -> None:
         """A session ended: the keeper need not hold its pane any more."""
+        authsock.remove(authsock.link_of(self.socket, session.id))
         self._link.forget(session.id)
         self.flush()
         self._told.pop(session.id, None)
@@ -365,12 +370,25 @@ class Mux:
             return live[max(live)]
         raise NoSession
 
-    def shown(self, session: Session) -> None:
-        """Remember that somebody looks at ``session``."""
+    def shown(self, session: Session, env: Mapping[str, str]) -> None:
+        """Remember that somebody with environment ``env`` looks at ``session``."""
+        authsock.point(authsock.link_of(self.socket, session.id), env, create=False)
         if session.id in self._shown:
             self._shown.remove(session.id)
         self._shown.insert(0, session.id)
         del self._shown[100:]
+
+    def learn_colours(self, terminal: ClientTerminal) -> None:
+        """Tell programs from now on that their terminal has the colours of this client's."""
+        if terminal.foreground is None or terminal.background is None:
+            return
+        cursor = terminal.cursor or terminal.foreground
+        palette = () if None in terminal.palette else tuple(colour for colour in terminal.palette if colour)
+        colours = Colours(terminal.foreground, terminal.background, cursor, palette)
+        if colours != self.colours:
+            self.colours = colours
+            for session in self.live():
+                session.recolour()
 
     def attached(self, session: int) -> int:
         """Return how many clients watch a session."""
@@ -433,6 +451,9 @@ class Mux:
         row = session.row
         child = child_environment(env, session=str(row.id), socket=self.socket, pid=self.keeper_pid, extra=row.env)
         child["PWD"] = row.cwd
+        link = authsock.link_of(self.socket, row.id)
+        if authsock.NAME not in row.env and authsock.point(link, child, create=True):
+            child[authsock.NAME] = link
         problem, status = "", 127
         program = programs.find(row.argv[0], row.cwd, child.get("PATH", os.defpath))
         if not programs.is_folder(row.cwd):
@@ -464,7 +485,7 @@ class Mux:
             if session.state is State.STARTING:
                 session.start_failed(status)
             raise SpawnFailed(row.argv[0], problem)
-        self.shown(session)
+        self.shown(session, env)
 
     def _spawned(self, event: Spawned) -> None:
         session = self._sessions[event.pane]

@@ -100,6 +100,14 @@ class Peer:
             return  # typed while the command that attaches was still running, or a newer kind
         elif kind == Kind.INPUT:
             attachment.typed(body)
+        elif kind == Kind.PASTE:
+            attachment.pasted(body)
+        elif kind == Kind.MOUSE:
+            attachment.moused(body)
+        elif kind == Kind.FOCUS:
+            attachment.focused(body == b"1")
+        elif kind == Kind.REPLY:
+            attachment.replied(body)
         elif kind == Kind.RESIZE:
             columns, rows = unpack(body, 2)[:2]
             attachment.resized((number(columns), number(rows)))

@@ -49,6 +49,10 @@ class Kind:
     ACTION = 7  # fields: name of a prefix action, argument
     PAUSE = 8  # empty: send no OUTPUT, something else is on the screen
     RESUME = 9  # empty: redraw and go on
+    PASTE = 10  # raw: pasted bytes for the pane, paste markers included
+    MOUSE = 11  # raw: one mouse report
+    FOCUS = 12  # raw: 1 or 0, whether the terminal has the keyboard
+    REPLY = 13  # raw: one reply of the terminal to a query
 
     WELCOME = 32  # fields: version, protocol, empty, keeper pid
     ACCEPTED = 33  # empty: the command has begun; from here on repeating it is not safe
@@ -59,6 +63,7 @@ class Kind:
     ATTACHED = 38  # fields: session id, name, prefix key, bindings (key NUL action NUL ...), read-only (0 or 1)
     OUTPUT = 39  # raw: what to write to the terminal
     NOTICE = 40  # fields: title, text: answer to an ACTION that shows something
+    SCROLLBACK = 41  # fields: name, rows of the screen, its columns, 1 if more follows, rows of text with SGR
 
 
 def encode(kind: int, body: bytes = b"") -> bytes:

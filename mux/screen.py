@@ -8,9 +8,9 @@ screen belongs to one thread. Importing this file is light; the library is loade
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from .emulator import reset
+from . import reset
 from .emulator.errors import BadSnapshot, UnknownKey
-from .emulator.events import (
+from .screenevents import (
     Bell,
     ClipboardWrite,
     CwdChanged,
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from .emulator.terminal import Terminal
 
 __all__ = [
+    "DEFAULT_COLOURS",
     "BadSnapshot",
     "Bell",
     "ClipboardWrite",
+    "Colours",
     "Cursor",
     "CwdChanged",
     "Notification",
@@ -49,10 +51,22 @@ MAX_SIZE = (1000, 500)
 SCROLLBACK = 10_000_000
 """Bytes of scrollback kept unless told otherwise: 13 700 rows of 80 columns, 5 400 of 200."""
 
-_FOREGROUND, _BACKGROUND = (0xC0, 0xC0, 0xC0), (0x10, 0x10, 0x10)
 _LOST_SEQUENCE = b"\x1b]9999;"  # stands in for the start of a string too long to be kept: terminals swallow the rest
 
 Rgb = tuple[int, int, int]
+
+
+class Colours(NamedTuple):
+    """A terminal's own colours; ``palette`` is the first of its 256, perhaps none."""
+
+    foreground: Rgb
+    background: Rgb
+    cursor: Rgb
+    palette: tuple[Rgb, ...] = ()
+
+
+DEFAULT_COLOURS = Colours((0xC0, 0xC0, 0xC0), (0x10, 0x10, 0x10), (0xC0, 0xC0, 0xC0))
+"""What programs are told while no client's terminal has said otherwise: dark."""
 
 
 class Cursor(NamedTuple):
@@ -81,7 +95,7 @@ class Screen:
         from .emulator.terminal import Terminal
 
         self._start(Terminal.blank(_clamped(size)), scrollback_bytes, on_reply, on_event)
-        self.set_colours(_FOREGROUND, _BACKGROUND, _FOREGROUND)
+        self.set_colours(*DEFAULT_COLOURS)
 
     @classmethod
     def restore(
@@ -101,7 +115,7 @@ class Screen:
 
         screen = cls.__new__(cls)
         screen._start(snapshot.restore(blob), scrollback_bytes, on_reply, on_event)
-        screen._dark = screen._box.dark = _is_dark(screen._colour("BACKGROUND_DEFAULT") or _BACKGROUND)
+        screen._dark = screen._box.dark = _is_dark(screen._colour("BACKGROUND_DEFAULT") or DEFAULT_COLOURS.background)
         return screen
 
     def _start(
@@ -169,11 +183,17 @@ class Screen:
             self._terminal.prepare(self._box, self._scrollback_bytes)
             self._ground, self._guard = True, Guard()
 
-    def set_colours(self, foreground: Rgb, background: Rgb, cursor: Rgb) -> None:
-        """Set the colours the program is told when it asks for the terminal's own, and with them dark or light."""
+    def set_colours(self, foreground: Rgb, background: Rgb, cursor: Rgb, palette: Sequence[Rgb] = ()) -> None:
+        """Set the colours the program is told when it asks for the terminal's own, and with them dark or light.
+
+        ``palette`` is the first of the 256; the others keep their usual values. A program that asked for it (mode 2031)
+        is told when dark becomes light or light dark.
+        """
         colours = (("FOREGROUND", foreground), ("BACKGROUND", background), ("CURSOR", cursor))
         for name, colour in colours:
             self._terminal.set("COLOR_" + name, "GhosttyColorRgb", colour)
+        if palette:
+            self._terminal.set_palette(palette)
         dark = _is_dark(background)
         if dark != self._dark:
             self._dark = self._box.dark = dark
@@ -262,6 +282,29 @@ class Screen:
 
         return history.rows_above(self._terminal)
 
+    @property
+    def modify_other_keys(self) -> int:
+        """The level of xterm's modifyOtherKeys, 0 while it is off. Costs 40 us."""
+        return 2 if self._terminal.extra("keyboard") else 0
+
+    def answer(self, question: bytes) -> bytes:
+        """Return the reply to a query that the library does not answer as agents need it, b"" for none.
+
+        ``question`` is a whole sequence that ``sieve.For.ANSWER`` stands for, and is not fed.
+        """
+        from .emulator import answers
+
+        reply = answers.answer(question, self._ask, lambda: self.modify_other_keys)
+        self._changed()
+        return reply
+
+    def _ask(self, query: bytes) -> bytes:
+        """Feed a query and return the library's own reply to it, which then does not go to ``on_reply``."""
+        before, self._box.replies = self._box.replies, []
+        self._terminal.write(query)
+        replies, self._box.replies = self._box.replies, before
+        return b"".join(replies)
+
     def pending(self) -> bytes:
         """Return the bytes of the unfinished sequence: what a client must have got before the program's next ones."""
         if self._ground:
@@ -285,17 +328,24 @@ class Screen:
 
     # Shown
 
-    def dump(self, *, history: int = 0) -> bytes:
+    def dump(self, *, history: int = 0, pending: bool = True) -> bytes:
         """Return what a client's terminal of the same size needs after ``reset_client``, scrollback first.
 
-        The bytes of an unfinished sequence come last, so that the program's next ones can simply follow. Takes 1 to
-        7 ms, up to 20 for a screen full of colours, and 10 to 50 for 10 000 rows of ``history``.
+        The bytes of an unfinished sequence come last, so that the program's next ones can simply follow; ``pending``
+        says whether they shall. Takes 1 to 7 ms, up to 20 for a screen full of colours, and 10 to 50 for 10 000 rows
+        of ``history``.
         """
         from .emulator import dump
         from .emulator import history as scrollback
 
         above = scrollback.above(self._terminal, history) if history > 0 else b""
-        return above + dump.dump(self._terminal) + self.pending()
+        return above + dump.dump(self._terminal) + (self.pending() if pending else b"")
+
+    def colours(self) -> bytes:
+        """Return what gives a client's terminal the colours that the program set: palette, text, background, cursor."""
+        from .emulator import dump
+
+        return dump.colours(self._terminal)
 
     @staticmethod
     def reset_client(columns: int, *, keep_rows: int = 0) -> bytes:
@@ -329,9 +379,9 @@ class Screen:
         self._watched().refresh()
         return self._watched().generation
 
-    def view(self, size: tuple[int, int]) -> "View":
+    def view(self, size: tuple[int, int], top: int = 0) -> "View":
         """Return a window on this screen for a viewer whose terminal has another size."""
-        return View(self, size)
+        return View(self, size, top)
 
     def render(self, size: tuple[int, int]) -> bytes:
         """Return a whole frame for a terminal of that size; see ``View.frame``."""
@@ -379,13 +429,16 @@ class Screen:
 
 
 class View:
-    """A window on a screen, for one viewer: smaller, larger, read-only, or a preview."""
+    """A window on a screen, for one viewer: smaller, larger, read-only, or a preview.
 
-    def __init__(self, screen: Screen, size: tuple[int, int]) -> None:
+    It stands below ``top`` rows of the viewer's terminal. Nothing is drawn or erased in those, nor below the window.
+    """
+
+    def __init__(self, screen: Screen, size: tuple[int, int], top: int = 0) -> None:
         from .emulator.frames import Window
 
         self._screen = screen
-        self._window = Window(_clamped(size))
+        self._window = Window(_clamped(size), top)
 
     @property
     def offset(self) -> tuple[int, int]:

@@ -22,19 +22,25 @@ from agentmux.store.inbox import Inbox
 from agentmux.store.journal import Journal
 from agentmux.store.sessions import SessionRow, Sessions
 
+from .audience import Audience
 from .config import Config
 from .errors import InputFull, NotRunning
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
-from .queries import QueryFilter
-from .screen import Bell, Notification, Screen, ScreenEvent, TitleChanged
+from .reset import fresh
+from .screen import Screen, ScreenEvent
 from .shadow import Shadow
-from .size import Size, leading_size
+from .sidechannels import SideChannels
+from .size import Size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
     from collections.abc import Callable
+
+    from .audience import Viewer
+    from .notes import Status
+    from .screen import Colours, Progress
 
 READ = 1 << 16
 """Most bytes read from one pane before the others have their turn."""
@@ -54,30 +60,6 @@ RESIZE_WAIT = 0.25
 every change of width makes agents print their transcript again."""
 
 
-class Viewer(Protocol):
-    """Somebody who watches a session. Kept most recently active first."""
-
-    size: Size
-    read_only: bool
-    leave: Callable[[str], None]  # with a word that says why, such as "detached"
-
-    def output(self, data: bytes) -> None:
-        """Take pane output, raw: a viewer of the pane's size writes it through."""
-        ...
-
-    def changed(self) -> None:
-        """The screen is not what it was: a viewer of another size wants a frame."""
-        ...
-
-    def redraw(self) -> None:
-        """The pane's size changed, or what was sent no longer holds: begin anew."""
-        ...
-
-    def ended(self, line: str, row: int) -> None:
-        """The session is over; ``row`` is the last row in use."""
-        ...
-
-
 class Host(Protocol):
     """What a session needs of the mux that owns it."""
 
@@ -91,6 +73,11 @@ class Host(Protocol):
 
     def config(self) -> Config:
         """Return the configuration."""
+        ...
+
+    @property
+    def colours(self) -> Colours:
+        """What programs are told of their terminal's colours."""
         ...
 
     def share(self, session: int) -> int:
@@ -117,17 +104,19 @@ class Session:
         "_at_end",
         "_disk_failed",
         "_drain_timer",
-        "_filter",
+        "_focus_told",
         "_host",
         "_input",
         "_master",
         "_resize_timer",
         "_shadow",
+        "_side",
         "journal",
         "killed",
         "pid",
         "row",
         "state",
+        "unseen",
         "viewers",
         "watchers",
     )
@@ -135,7 +124,8 @@ class Session:
     def __init__(self, row: SessionRow, journal: Journal, host: Host) -> None:
         self.row = row
         self.journal = journal
-        self.viewers: list[Viewer] = []
+        self.viewers = Audience()
+        self.unseen = False  # it called, and nobody has looked since
         self.state = State(row.state)
         self.pid = 0
         self.killed = False
@@ -143,7 +133,8 @@ class Session:
         self._master: int | None = None
         self._shadow = Shadow(self, host.loop)
         self._input = InputQueue(host.loop)
-        self._filter: QueryFilter | None = None
+        self._side: SideChannels | None = None
+        self._focus_told: bool | None = None
         self._drain_timer: TimerHandle | None = None
         self._resize_timer: TimerHandle | None = None
         self._at_end = False
@@ -236,7 +227,7 @@ class Session:
         self._step(Event.RESTARTED)
         self.row = row
         self.killed = False
-        self._record_and_show(Screen.reset_client(self.size[0]))
+        self._record_and_show(fresh(self.size[0]))
 
     def _remember(self, write: Callable[[Sessions], None]) -> None:
         """Write to the record; a full disk costs the record's truth, never the session."""
@@ -261,11 +252,13 @@ class Session:
         self._ended(self.row.exit_status)
         status = self.row.exit_status
         line = self.end_line
-        viewers, self.viewers = self.viewers, []
-        if viewers:
+        if viewers := self.viewers.clear():
             row = self.last_row()
             for viewer in viewers:
                 viewer.ended(line, row)
+        if self._side is not None:
+            self._side.close()
+            self._side = None
         self._shadow.checkpoint()
         self._host.finished(self)
         self._host.publish("exited", self, exit_status=status)
@@ -298,13 +291,14 @@ class Session:
         """Let go of what can be had again from disk: a thousand ended sessions cost rows only."""
         if not self.viewers and self._master is None:
             self._shadow.close()
-            self._filter = None
             self.journal.release()
 
     def close(self) -> None:
         """The server goes: leave the pane to the keeper and the screen to the next server."""
         self._shadow.checkpoint()
         self._shadow.close()
+        if self._side is not None:
+            self._side.close()
         self._close_master()
         self.journal.release()
 
@@ -370,15 +364,11 @@ class Session:
 
     def _show(self, data: bytes, at: int) -> None:
         """Feed output whose first byte is at journal offset ``at``, and pass it on."""
-        self._shadow.feed(data, at, self.size)
-        if self.viewers:
-            if self._filter is None:
-                self._filter = QueryFilter()
-            raw = self._filter.filter(data)
-            for viewer in list(self.viewers):  # one whose connection breaks leaves
-                viewer.output(raw)
-        elif self._filter is not None:
-            self._filter = None
+        shown = self._shadow.feed(data, at, self.size)
+        for viewer in self.viewers:
+            viewer.output(shown)
+        if b"1004" in data:
+            self._tell_focus()
         self._wake()
         self._host.publish("output-activity", self)
 
@@ -396,6 +386,15 @@ class Session:
         """Return the byte ranges of the journal that once crashed the emulator."""
         return self._host.rows.poison(self.id)
 
+    def colours(self) -> Colours:
+        """Return what the program is told of its terminal's colours."""
+        return self._host.colours
+
+    def recolour(self) -> None:
+        """They have changed."""
+        if self._shadow.there:
+            self.screen.set_colours(*self._host.colours)
+
     def warn(self, text: str) -> None:
         """Write a line to the log."""
         self._host.warn(f"session {self.name!r}: {text}")
@@ -411,13 +410,46 @@ class Session:
             self._input.put(data)
 
     def on_event(self, event: ScreenEvent) -> None:
+        """Take what the program told its terminal."""
+        self._sides().event(event)
+
+    def on_note(self, sequence: bytes) -> None:
+        """Take what it told in a way that the emulator does not know."""
+        if answer := self._sides().note(sequence):
+            self.on_reply(answer)
+
+    def _sides(self) -> SideChannels:
+        if self._side is None:
+            self._side = SideChannels(self, self._host.loop)
+        return self._side
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the program last said of its progress, None if nothing is under way."""
+        return None if self._side is None else self._side.progress
+
+    @property
+    def status(self) -> Status | None:
+        """What the program last said of its state."""
+        return None if self._side is None else self._side.status
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person should look: the program says so, or has called."""
+        return self.unseen or (self.status is not None and self.status.state == "blocked")
+
+    # -- what the side channels bring (sidechannels.Listener)
+
+    def heard(self, kind: str, facts: dict[str, str | int | None]) -> None:
         """Tell whoever follows what the program told its terminal."""
-        if isinstance(event, Bell):
-            self._host.publish("bell", self)
-        elif isinstance(event, TitleChanged):
-            self._host.publish("title", self, title=event.title)
-        elif isinstance(event, Notification):
-            self._host.publish("notification", self, title=event.title, body=event.body)
+        if kind in ("bell", "notification") and not self.viewers:
+            self.unseen = True
+        self._host.publish(kind, self, **facts)
+
+    def forward(self, event: ScreenEvent) -> None:
+        """Pass it to the terminal of whoever leads."""
+        if (leader := self.viewers.leader) is not None:
+            leader.told(event)
 
     def last_row(self) -> int:
         """Return the last row that the primary screen uses, from 1; 0 while the alternate one shows."""
@@ -430,16 +462,15 @@ class Session:
     def full_redraw(self, *, history: int = 0, keep_rows: int = 0) -> bytes:
         """Return what makes a terminal of the pane's size show all of this session.
 
-        Raw output may follow: the bytes of a sequence that is cut right now
-        are in it, unless the query filter holds them and will send them.
+        Raw output may follow: the bytes of a sequence that is cut right now are in it.
         """
-        screen = self.screen
-        if self._filter is None:  # the first to look, perhaps in the middle of a query
-            self._filter = QueryFilter()
-            self._filter.filter(screen.pending())
-        dump = screen.dump(history=history)
-        shown = dump[: len(dump) - len(self._filter.pending)]
-        return Screen.reset_client(self.size[0], keep_rows=keep_rows) + shown
+        dump = self.screen.dump(history=history, pending=self._shadow.pending)
+        return Screen.reset_client(self.size[0], keep_rows=keep_rows) + dump
+
+    @property
+    def between_sequences(self) -> bool:
+        """Whether other bytes may follow what viewers have of the raw output."""
+        return self._shadow.between
 
     # -- input
 
@@ -474,26 +505,52 @@ class Session:
     # -- viewers and size
 
     def attach(self, viewer: Viewer) -> None:
-        """Let ``viewer`` watch. It becomes the leader: the pane takes its size, if that is usable."""
-        self.viewers.insert(0, viewer)
+        """Let ``viewer`` watch. If nobody else may type it leads, and the pane takes its size if that is usable."""
+        self.viewers.join(viewer)
+        self.unseen = False
         self._agree(at_once=True)
+        self._tell_focus()
 
     def detach(self, viewer: Viewer) -> None:
         """Stop telling ``viewer``."""
         if viewer in self.viewers:
-            self.viewers.remove(viewer)
+            self.viewers.leave(viewer)
             self._agree(at_once=False)
+            self._tell_focus()
 
     def active(self, viewer: Viewer) -> None:
         """``viewer`` typed: it leads from now on."""
-        if self.viewers and self.viewers[0] is not viewer and viewer in self.viewers:
-            self.viewers.remove(viewer)
-            self.viewers.insert(0, viewer)
+        if self.viewers.typed(viewer):
             self._agree(at_once=True)
 
     def viewer_resized(self) -> None:
         """A viewer's size is another one now."""
         self._agree(at_once=False)
+
+    def focus_changed(self) -> None:
+        """A viewer's terminal got or lost the keyboard."""
+        self._tell_focus()
+
+    def _tell_focus(self) -> None:
+        """Tell a program that asked for it whether anybody looks: agents notify when nobody does."""
+        if self._master is None:
+            return
+        if not self.screen.focus_reporting:
+            self._focus_told = None
+        elif self._focus_told is not (focused := self.viewers.focused):
+            self._focus_told = focused
+            self.on_reply(b"\x1b[I" if focused else b"\x1b[O")
+
+    def resize(self, size: Size) -> None:
+        """Give the pane a size that no viewer asked for. It lasts until one that leads wants another.
+
+        Raises:
+            NotRunning: there is no pane.
+        """
+        if self._master is None:
+            raise NotRunning(self.name, self.state.shown)
+        if size != self.size:
+            self._resize(size)
 
     def _agree(self, *, at_once: bool) -> None:
         if self._resize_timer is not None:
@@ -501,7 +558,7 @@ class Session:
             self._resize_timer = None
         if self._master is None:
             return
-        wanted = leading_size(viewer.size for viewer in self.viewers if not viewer.read_only)
+        wanted = self.viewers.wanted_size(self._host.config().text("window-size"))
         if wanted is None or wanted == self.size:
             return
         if at_once:
@@ -522,5 +579,5 @@ class Session:
         screen.resize(size)
         self._shadow.checkpoint()  # the journal does not say where the size changed
         self._host.publish("resized", self, columns=size[0], rows=size[1])
-        for viewer in list(self.viewers):
+        for viewer in self.viewers:
             viewer.redraw()

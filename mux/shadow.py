@@ -1,8 +1,8 @@
 """The emulator in the shadow of the journal: built from it when somebody first needs the screen, kept up from then on.
 
-In a restarted server as for an ended session, the screen is the newest snapshot
-and what the journal has behind it, less the ranges that once crashed the
-emulator. A scrollback that nothing is added to is compressed.
+What the program prints goes through a sieve: some of it is for the emulator only, some for neither it nor the viewers.
+In a restarted server as for an ended session, the screen is the newest snapshot and what the journal has behind it,
+less the ranges that once crashed the emulator. A scrollback that nothing is added to is compressed.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from typing import Protocol
 from agentmux.store.errors import StoreError
 from agentmux.store.journal import Journal
 
+from .reset import fresh, soft_reset
 from .screen import BadSnapshot, Screen, ScreenEvent
+from .sieve import For, Sieve
 from .size import Size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
     from collections.abc import Sequence
+
+    from .screen import Colours
 
 QUIET = 2.0
 """Seconds without output after which the scrollback is compressed. No timer runs for a session that is quiet."""
@@ -43,12 +47,20 @@ class Owner(Protocol):
         """Return the byte ranges of the journal that must not be fed, by start."""
         ...
 
+    def colours(self) -> Colours:
+        """Return what the program is told of its terminal's colours."""
+        ...
+
     def on_reply(self, data: bytes) -> None:
         """Take an answer for the program. Not called for what a replay brings up again."""
         ...
 
     def on_event(self, event: ScreenEvent) -> None:
         """Take what the program told its terminal. Likewise."""
+        ...
+
+    def on_note(self, sequence: bytes) -> None:
+        """Take a sequence that the emulator does not understand. Likewise."""
         ...
 
     def warn(self, text: str) -> None:
@@ -59,13 +71,14 @@ class Owner(Protocol):
 class Shadow:
     """A session's emulator, there or not."""
 
-    __slots__ = ("_fed_since", "_journal", "_loop", "_owner", "_replaying", "_screen", "_segment", "_timer")
+    __slots__ = ("_fed_since", "_journal", "_loop", "_owner", "_replaying", "_screen", "_segment", "_sieve", "_timer")
 
     def __init__(self, owner: Owner, loop: AbstractEventLoop) -> None:
         self._owner = owner
         self._journal = journal = owner.journal
         self._loop = loop
         self._screen: Screen | None = None
+        self._sieve = Sieve()
         self._replaying = False
         self._segment = journal.segment_start
         self._timer: TimerHandle | None = None
@@ -80,9 +93,19 @@ class Shadow:
         """Return the emulator of a pane of ``size``, fed up to journal offset ``end`` (None: all of it)."""
         return self._screen or self._rebuilt(size, self._journal.end if end is None else end)
 
-    def feed(self, data: bytes, at: int, size: Size) -> None:
-        """Feed output whose first byte is at journal offset ``at``."""
-        self.screen(size, at).feed(data)
+    @property
+    def pending(self) -> bool:
+        """Whether viewers must get the bytes of the sequence that the emulator has not seen the end of."""
+        return not self._sieve.hidden
+
+    @property
+    def between(self) -> bool:
+        """Whether what viewers got so far ends between two sequences, so that others may follow."""
+        return self._sieve.hidden or (self._screen is not None and self._screen.at_ground)
+
+    def feed(self, data: bytes, at: int, size: Size) -> bytes:
+        """Feed output whose first byte is at journal offset ``at``; return what viewers may have now."""
+        shown = self._feed(self.screen(size, at), data)
         if self._timer is None:
             self._timer = self._loop.call_later(QUIET, self._quiet)
         else:
@@ -90,6 +113,30 @@ class Shadow:
         if self._journal.segment_start != self._segment:
             self._segment = self._journal.segment_start
             self.checkpoint()
+        return shown
+
+    def _feed(self, screen: Screen, data: bytes) -> bytes:
+        shown = []
+        for who, part in self._sieve.feed(data):
+            if who is For.ALL:
+                screen.feed(part)
+                shown.append(part)
+            elif who is For.EMULATOR:
+                screen.feed(part)
+            elif who is For.ANSWER:
+                if reply := screen.answer(part):
+                    self._on_reply(reply)
+            elif who is For.NOTE:
+                if not self._replaying:
+                    self._owner.on_note(part)
+            elif who is For.RESET:
+                screen.feed(fresh(screen.size[0]))
+                shown.append(Screen.reset_client(screen.size[0]))
+            else:
+                x, y, _ = screen.cursor
+                screen.feed(soft_reset(x, y))
+                shown.append(part)
+        return shown[0] if len(shown) == 1 else b"".join(shown)
 
     def checkpoint(self) -> None:
         """Save the emulator's state, so that a restart replays little. Nothing is lost without it."""
@@ -99,7 +146,7 @@ class Shadow:
         if blob is None:
             return  # in the middle of a sequence: the next time will do
         try:
-            self._journal.save_snapshot(self._journal.end, blob)
+            self._journal.save_snapshot(self._journal.end - self._sieve.held, blob)
         except StoreError as error:
             self._owner.warn(f"no snapshot: {error}")
 
@@ -124,6 +171,7 @@ class Shadow:
     def _rebuilt(self, size: Size, end: int) -> Screen:
         screen, at = self._from_snapshot(size)
         self._screen = screen
+        self._sieve.resume(screen.pending())
         self._replaying = True  # its questions were answered then
         try:
             for start, stop in good_ranges(at, end, self._owner.poison()):
@@ -131,7 +179,7 @@ class Shadow:
                     data = self._journal.read(start, min(REPLAY, stop - start))
                     if not data:
                         break
-                    screen.feed(data)
+                    self._feed(screen, data)
                     start += len(data)
         except StoreError as error:
             self._owner.warn(f"the screen misses what can't be read: {error}")
@@ -139,6 +187,7 @@ class Shadow:
             self._replaying = False
         if screen.size != size:
             screen.resize(size)
+        screen.set_colours(*self._owner.colours())
         return screen
 
     def _from_snapshot(self, size: Size) -> tuple[Screen, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 Size = tuple[int, int]
 
@@ -38,12 +38,21 @@ def usable(size: Size) -> bool:
     return size[0] >= FLOOR[0] and size[1] >= FLOOR[1]
 
 
-def leading_size(sizes: Iterable[Size]) -> Size | None:
-    """Return the first usable size, clamped; ``sizes`` come most recently active client first.
+POLICIES = ("latest", "smallest", "manual")
+"""Whose size a pane takes: that of the client that typed last, one that fits all clients, or nobody's."""
 
-    None means: keep the size the pane has.
+
+def agreed_size(sizes: Sequence[Size], policy: str) -> Size | None:
+    """Return a pane's size by ``policy``, clamped; ``sizes`` come most recently active client first.
+
+    Sizes that are not usable don't count. None means: keep the size the pane has.
     """
-    return next((clamped(size) for size in sizes if usable(size)), None)
+    good = [clamped(size) for size in sizes if usable(size)]
+    if not good or policy == "manual":
+        return None
+    if policy == "smallest":
+        return min(size[0] for size in good), min(size[1] for size in good)
+    return good[0]
 
 
 def parsed(text: str) -> Size:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from . import keyboard, statusline
 from .protocol import Kind, encode, pack
+from .reset import KEEP_TITLE, mode
+from .screen import Bell, ClipboardWrite, Notification, Progress
 from .size import Size
 
 TYPE_CHECKING = False
@@ -11,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from .clientterminal import ClientTerminal
     from .outbox import Outbox
-    from .screen import View
+    from .screen import ScreenEvent, View
     from .session import Session
 
     class Wire(Protocol):
@@ -32,9 +36,24 @@ if TYPE_CHECKING:
 FRAME = 1 / 60
 """Seconds between two rendered frames, and between two redraws of a slow client."""
 
+SYNC_WAIT = 1.0
+"""Seconds that a program may keep an update (mode 2026) open before frames show what there is (tmux's figure)."""
+
+ASIDE = 1 << 21
+"""Bytes kept for a terminal until they may be put between two sequences: a clipboard of 1 MiB in base64."""
+
+_SYNC, _SYNC_END = mode(2026, True), mode(2026, False)
+_KEYBOARD_MARKS = (b"\x1b[>", b"\x1b[<", b"\x1b[=", b"\x1b[?1049", b"\x1b[?47", b"\x1b[?1047")
+"""What a change of keyboard protocol looks like: each screen has a stack of its own."""
+
 
 class ClientViewer:
-    """A client's eye on a session. Implements ``session.Viewer``."""
+    """A client's eye on a session. Implements ``audience.Viewer``.
+
+    Attributes:
+        size: what the pane should have to fill this terminal: its own, less the status line.
+        focused: whether the terminal has the keyboard, as far as it tells.
+    """
 
     def __init__(
         self,
@@ -43,68 +62,148 @@ class ClientViewer:
         size: Size,
         loop: AbstractEventLoop,
         *,
+        terminal: ClientTerminal,
         read_only: bool,
         leave: Callable[[str], None],
+        status: str = "off",
+        line: Callable[[], str] = str,
+        clipboard: Callable[[], bool] = bool,
     ) -> None:
-        self.size = size
         self.read_only = read_only
         self.leave = leave
         self.session = session
-        self._wire = wire
-        self._loop = loop
-        self._timer: TimerHandle | None = None
-        self._view: View | None = None
-        self._modes = b""  # those for input that the terminal was last told
+        self.focused = True
         self.paused = False
         self.gone = False
+        self._wire = wire
+        self._loop = loop
+        self._terminal = terminal
+        self._status = status
+        self._line = line
+        self._clipboard = clipboard
+        self._timer: TimerHandle | None = None
+        self._held_since: float | None = None  # the program's update is waited for
+        self._view: View | None = None
+        self._shown: dict[str, bytes] = {}  # what the terminal was last told of modes, colours, title and status
+        self._aside = b""  # for the terminal, at the next end of a sequence
+        self._keys_asked = b""
+        self.resized(size)
+
+    def resized(self, size: Size) -> None:
+        """The client's terminal has another size."""
+        self._columns, self._rows = size
+        self._lined = self._status != "off" and self._rows > 1
+        self.size: Size = (size[0], size[1] - self._lined)
 
     @property
-    def _raw(self) -> bool:
-        return self.size == self.session.size
+    def raw(self) -> bool:
+        """Whether this terminal gets the program's own bytes."""
+        return not self._lined and self.size == self.session.size
+
+    @property
+    def offset(self) -> tuple[int, int] | None:
+        """What to add to a place on this terminal to have the pane's; None: the same, while it shows raw output."""
+        if self.raw or self._view is None:
+            return None
+        left, top = self._view.offset
+        return left, top - self._above
+
+    @property
+    def _above(self) -> int:
+        return int(self._lined and self._status == "top")
+
+    # -- the session's side (audience.Viewer)
 
     def output(self, data: bytes) -> None:
         """Pass raw output on, or note that a frame is due."""
         if self.paused:
             return
-        if not self._raw:
-            self.changed()
-        elif data:
+        if not self.raw:
+            if self._held_since is not None and not self.session.screen.synchronized:
+                self._stop_timer()
+                self._draw_frame()
+            else:
+                self.changed()
+            return
+        if any(mark in data for mark in _KEYBOARD_MARKS):
+            self._ask_keyboard()
+        if self._aside and self.session.between_sequences:
+            data, self._aside = data + self._aside, b""
+        if data:
             self._put(data)
+
+    def told(self, event: ScreenEvent) -> None:
+        """Pass on what the program told its terminal, in a form that this one knows."""
+        if isinstance(event, Notification):
+            self.tell(self._terminal.notification(event.title, event.body))
+        elif isinstance(event, Progress):
+            self.tell(self._terminal.progress(event.state.value, event.value))
+        elif isinstance(event, ClipboardWrite):
+            if self._clipboard():
+                self.tell(self._terminal.clipboard(event.data, event.primary))
+        elif isinstance(event, Bell) and not self.raw:  # raw output has it already
+            self.tell(b"\a")
 
     def changed(self) -> None:
         """Draw a frame soon."""
-        if self._timer is None and not self.paused:
+        if self._timer is None and not self.paused and not self.raw:
             self._timer = self._loop.call_later(FRAME, self._draw_frame)
 
     def redraw(self) -> None:
         """Forget what is queued and draw everything."""
-        if self.paused or self.gone:
-            return
-        self.draw()
+        if not self.paused and not self.gone:
+            self.draw()
 
-    def draw(self, *, history: int = 0, keep: bool = False) -> None:
+    def ended(self, line: str, row: int) -> None:
+        """Tell the client that it is over, behind the last words: what is owed is paid now."""
+        if self._wire.outbox.owes_redraw or self._timer is not None:
+            self.redraw()
+        self.stop()
+        self._wire.send(Kind.EXIT, pack([b"0", line.encode(), b"%d" % row]))
+
+    # -- the client's side
+
+    def tell(self, data: bytes) -> None:
+        """Send the terminal something that is not the program's, between two sequences of its."""
+        if not data or len(self._aside) + len(data) > ASIDE:
+            return
+        self._aside += data
+        if not self.paused and (not self.raw or self.session.between_sequences):
+            data, self._aside = self._aside, b""
+            self._put(data)
+
+    def learned(self) -> None:
+        """More is known of the terminal."""
+        self._ask_keyboard()
+
+    def draw(self, *, history: int = 0, first: bool = False, ask: bool = False) -> None:
         """Forget what is queued and draw everything, with ``history`` rows above.
 
         Args:
-            keep: first push what the terminal shows into its own scrollback: it is the user's.
+            first: push what the terminal shows into its own scrollback, as it is the user's.
+            ask: ask the terminal what it is.
         """
         outbox = self._wire.outbox
         outbox.drop_output()
         outbox.owes_redraw = False
-        keep_rows = self.size[1] if keep else 0
-        if self._raw:
+        self._stop_timer()
+        keep_rows = self._rows if first else 0
+        data = (KEEP_TITLE if first else b"") + (self._terminal.queries() if ask else b"")
+        if self.raw:
             self._view = None
-            data = self.session.full_redraw(history=history, keep_rows=keep_rows)
+            data += self.session.full_redraw(history=history, keep_rows=keep_rows)
         else:
             screen = self.session.screen
-            self._view = screen.view(self.size)
-            self._modes = b""
-            data = screen.reset_client(self.size[0], keep_rows=keep_rows) + self._frame(self._view)
-        if keep:
+            self._view = screen.view(self.size, top=self._above)
+            self._shown.clear()
+            data += screen.reset_client(self._columns, keep_rows=keep_rows) + self._frame(self._view)
+        self._keys_asked = b""
+        if first:
             outbox.put(encode(Kind.OUTPUT, data))  # a later redraw brings no history
             self._wire.flush()
         else:
             self._put(data)
+        self._ask_keyboard()
 
     def settle(self) -> None:
         """Called when the outbox has run empty: pay the redraw that is owed."""
@@ -121,16 +220,16 @@ class ClientViewer:
         self.paused = False
         self.redraw()
 
-    def ended(self, line: str, row: int) -> None:
-        """Tell the client that it is over, behind the last words: what is owed is paid now."""
-        if self._wire.outbox.owes_redraw or self._timer is not None:
-            self.redraw()
-        self.stop()
-        self._wire.send(Kind.EXIT, pack([b"0", line.encode(), b"%d" % row]))
-
     def stop(self) -> None:
-        """No more frames."""
+        """No more frames; what only this terminal was told is taken back."""
         self.gone = True
+        self._stop_timer()
+        if self.session.progress is not None and self.session.viewers.leader is self:
+            self.paused = False
+            self.tell(self._terminal.progress(0, None))
+
+    def _stop_timer(self) -> None:
+        self._held_since = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -141,24 +240,63 @@ class ClientViewer:
 
     def _draw_frame(self) -> None:
         self._timer = None
-        if self.paused or self.gone:
+        if self.paused or self.gone or self.raw:
             return
         if self._wire.outbox.size:  # the client is behind: newest first, when it has caught up
             self._wire.outbox.owes_redraw = True
             return
+        if self.session.screen.synchronized:
+            now = self._loop.time()
+            if self._held_since is None:
+                self._held_since = now
+            if (left := self._held_since + SYNC_WAIT - now) > 0:
+                self._timer = self._loop.call_later(left, self._draw_frame)
+                return
+        self._held_since = None
         if self._view is None or self._wire.outbox.owes_redraw:
             self.draw()
         elif frame := self._frame(self._view):
             self._put(frame)
 
     def _frame(self, view: View) -> bytes:
-        """Return what changed, and the modes in which this terminal should send its input, if they did."""
-        frame, modes = view.frame(), self.session.screen.input_modes()
-        if modes == self._modes:
-            return frame
-        self._modes = modes
-        return frame + modes
+        """Return what changed: cells, and what else a terminal of another size must be told."""
+        screen = self.session.screen
+        frame = view.frame()
+        frame += self._if_changed("modes", screen.input_modes())
+        frame += self._if_changed("colours", screen.colours(), otherwise=_NO_COLOURS)
+        frame += self._if_changed("title", _title(screen.title))
+        if self._lined:
+            row = 1 if self._above else self._rows
+            frame += self._if_changed("status", statusline.drawn(self._line(), self._columns, row))
+        if frame and self._terminal.synchronized:
+            return _SYNC + frame + _SYNC_END
+        return frame
+
+    def _if_changed(self, what: str, now: bytes, *, otherwise: bytes = b"") -> bytes:
+        """Return ``now`` if the terminal has something else; ``otherwise`` first, to clear what it had."""
+        before = self._shown.get(what, b"")
+        if now == before:
+            return b""
+        self._shown[what] = now
+        return (otherwise if before else b"") + now
+
+    def _ask_keyboard(self) -> None:
+        """Ask the terminal for keys as the program wants them, where the program's own request does not do."""
+        screen = self.session.screen
+        asked = keyboard.asked_of(
+            self._terminal.kitty, kitty=screen.kitty_flags, other_keys=screen.modify_other_keys, before=self._keys_asked
+        )
+        if asked != self._keys_asked:
+            self._keys_asked = asked
+            self.tell(asked)
 
     def _put(self, data: bytes) -> None:
         self._wire.outbox.put_output(encode(Kind.OUTPUT, data))
         self._wire.flush()
+
+
+_NO_COLOURS = b"\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
+
+
+def _title(title: str) -> bytes:
+    return b"\x1b]2;" + title.encode() + b"\x1b\\"

@@ -6,7 +6,7 @@ import os
 import termios
 
 from agentmux.mux.errors import NeedsTerminal
-from agentmux.mux.screen import Screen
+from agentmux.mux.reset import leave_client
 
 from ..main import write_all
 
@@ -24,5 +24,5 @@ def run(socket: str) -> int | None:
     attributes[lflag] |= termios.ICANON | termios.ISIG | termios.IEXTEN | termios.ECHO | termios.ECHOE | termios.ECHOK
     termios.tcsetattr(fd, termios.TCSADRAIN, attributes)
     os.set_blocking(fd, True)
-    write_all(fd, Screen.leave_client() + b"\r\n")
+    write_all(fd, leave_client() + b"\r\n")
     return None

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..version import VERSION
-from .events import (
+from ..screenevents import (
     Bell,
     ClipboardWrite,
     CwdChanged,

@@ -9,6 +9,7 @@ import json
 import re
 from array import array
 from collections.abc import Iterator
+from itertools import compress, pairwise
 from typing import Any
 
 from .ffi import ffi, lib
@@ -34,7 +35,11 @@ if any((_bits[name]["lsb"], _bits[name]["width"]) != place for name, place in _L
 VISIBLE = (1 << 44) - 1
 """Contents, style and width: what makes a cell differ from a blank one."""
 
+CHARACTER = 0x1FFFFF << 2
+_FULL = (1 << 46) - 1  # contents, style, width, protection and link
+_KIND = _FULL & ~((1 << 26) - 4)  # without the contents
 _CLUSTER, _BACKGROUND, _RGB_BACKGROUND = 1, 2, 3
+_STYLE = lib.GHOSTTY_RENDER_STATE_ROW_CELLS_DATA_STYLE
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 width_of = functools.lru_cache(8192)(lib.ghostty_unicode_codepoint_width)
 
@@ -97,16 +102,6 @@ def _indexed(base: int, index: int) -> str:
 _styles: dict[bytes, bytes] = {}
 
 
-def _sgr_cached(style: Any) -> bytes:
-    key = bytes(ffi.buffer(style))
-    value = _styles.get(key)
-    if value is None:
-        if len(_styles) > 4096:
-            _styles.clear()
-        value = _styles[key] = sgr(style)
-    return value
-
-
 def _made(kind: str) -> Any:
     ctype = {
         "render_state": "GhosttyRenderState",
@@ -137,8 +132,10 @@ class Grid:
         self._flag = ffi.new("bool*")
         self._cursor = new_sized("GhosttyRenderStateCursor")
         self._style = new_sized("GhosttyStyle")
+        self._style_bytes = ffi.buffer(self._style)
         self._text = ffi.new("GhosttyBuffer*")
         self._memory = ffi.new("uint8_t[]", 1024)
+        self._length = ffi.new("size_t*")
         self.terminal = terminal  # last: attributes are dropped in order, and the terminal must go after its readers
         self.columns, self.rows = terminal.size()
 
@@ -184,30 +181,48 @@ class Grid:
         which = lib.GHOSTTY_RENDER_STATE_DATA_ROW_ITERATOR
         lib.ghostty_render_state_get(self._state, which, self._iterator_out)
 
+    def raw(self, wanted: set[int] | None = None) -> Iterator[tuple[int, "array[int]"]]:
+        """Yield row number and cells; ``open`` the row just yielded before anything else is asked of it."""
+        self._rewind()
+        iterator, view = self._iterator, self._view
+        following, get = lib.ghostty_render_state_row_iterator_next, lib.ghostty_render_state_row_get
+        which = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW
+        y = -1
+        while following(iterator):
+            y += 1
+            if wanted is None or y in wanted:
+                get(iterator, which, view)
+                cells = array("Q")
+                cells.frombytes(ffi.buffer(view.ptr, view.len * 8))
+                yield y, cells
+
+    def open(self) -> None:
+        """Let ``encode``, ``style`` and ``cluster`` work on the row that ``raw`` has just yielded."""
+        which = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS
+        lib.ghostty_render_state_row_get(self._iterator, which, self._cells_out)
+
     def each(self, wanted: set[int] | None = None) -> Iterator[tuple[int, "array[int]", bool]]:
         """Yield row number, cells and whether the row soft-wraps; ``encode`` works on the row just yielded."""
-        self._rewind()
-        iterator = self._iterator
-        y = -1
-        while lib.ghostty_render_state_row_iterator_next(iterator):
-            y += 1
-            if wanted is not None and y not in wanted:
-                continue
-            get = lib.ghostty_render_state_row_get
-            get(iterator, lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW, self._view)
-            cells = array("Q")
-            cells.frombytes(ffi.buffer(self._view.ptr, self._view.len * 8))
-            get(iterator, lib.GHOSTTY_RENDER_STATE_ROW_DATA_RAW, self._row)
+        for y, cells in self.raw(wanted):
+            lib.ghostty_render_state_row_get(self._iterator, lib.GHOSTTY_RENDER_STATE_ROW_DATA_RAW, self._row)
             lib.ghostty_row_get(self._row[0], lib.GHOSTTY_ROW_DATA_WRAP, self._flag)
-            get(iterator, lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS, self._cells_out)
+            self.open()
             yield y, cells, bool(self._flag[0])
 
     def style(self, x: int) -> bytes:
         """Return the SGR of a cell of the current row."""
-        lib.ghostty_render_state_row_cells_select(self._cells, x)
-        which = lib.GHOSTTY_RENDER_STATE_ROW_CELLS_DATA_STYLE
-        check(lib.ghostty_render_state_row_cells_get(self._cells, which, self._style), "style")
-        return _sgr_cached(self._style)
+        cells = self._cells
+        lib.ghostty_render_state_row_cells_select(cells, x)
+        code = lib.ghostty_render_state_row_cells_get(cells, _STYLE, self._style)
+        if code:
+            check(code, "style")
+        key = self._style_bytes[:]
+        value = _styles.get(key)
+        if value is None:
+            if len(_styles) > 4096:
+                _styles.clear()
+            value = _styles[key] = sgr(self._style)
+        return value
 
     def cluster(self, x: int) -> bytes:
         """Return the text of a cell of the current row that has more than one code point."""
@@ -222,15 +237,20 @@ class Grid:
         check(code, "cluster")
         return bytes(ffi.buffer(out.ptr, out.len))
 
-    def link(self, x: int, y: int) -> bytes:
-        """Return the target of a cell's link, fit to stand in an OSC 8."""
-        ref = self.terminal.ref(x, y)
-        length = ffi.new("size_t*")
-        if lib.ghostty_grid_ref_hyperlink_uri(ref, ffi.NULL, 0, length) == lib.GHOSTTY_SUCCESS:
-            return b""
-        memory = ffi.new("uint8_t[]", length[0])
-        check(lib.ghostty_grid_ref_hyperlink_uri(ref, memory, length[0], length), "hyperlink_uri")
-        return _CONTROL.sub(b"", bytes(ffi.buffer(memory, length[0])))
+    def link(self, x: int, y: int, row: Any = None) -> bytes:
+        """Return the target of a cell's link, fit to stand in an OSC 8.
+
+        ``row``: a reference to any cell of the row, which saves looking it up. It is moved to ``x``.
+        """
+        ref, length = row or self.terminal.ref(x, y), self._length
+        ref.x = x
+        code = lib.ghostty_grid_ref_hyperlink_uri(ref, self._memory, len(self._memory), length)
+        if code == lib.GHOSTTY_OUT_OF_SPACE:
+            self._memory = ffi.new("uint8_t[]", length[0])
+            return self.link(x, y, ref)
+        if code:
+            check(code, "hyperlink_uri")
+        return _CONTROL.sub(b"", ffi.buffer(self._memory, length[0])[:])
 
     def encode(
         self,
@@ -250,9 +270,14 @@ class Grid:
         out: list[bytes] = []
         put = out.append
         pen, link, protected, style_id = RESET, b"", 0, 0
+        row: Any = None
         stop = len(cells) if stop is None else min(stop, len(cells))
         while stop > first and not cells[stop - 1] & VISIBLE:
             stop -= 1
+        if first >= stop:
+            return b""
+        text, ends = _runs(cells[first:stop])
+        sure = narrow(text)
         x, skipped = first, 0
         while x < stop:
             cell = cells[x]
@@ -291,7 +316,10 @@ class Grid:
                 if style != pen:
                     put(style)
                     pen = style
-            target = self.link(x, y) if cell >> 45 & 1 else b""
+            target = b""
+            if cell >> 45 & 1:
+                row = row or self.terminal.ref(x, y)
+                target = self.link(x, y, row)
             if target != link:
                 put(b"\x1b]8;;" + target + b"\x1b\\")
                 link = target
@@ -299,6 +327,13 @@ class Grid:
                 protected = cell >> 44 & 1
                 put(b'\x1b[%d"q' % protected)
             width = cell >> 42 & 3
+            end = ends.get(x - first, 0)
+            if end and not kind | width | cell >> 45 & 1:
+                run = text[x - first : end]
+                if (sure or narrow(run)) and (solid or "\0" not in run):
+                    put(run.replace("\0", " ").encode())
+                    x = first + end
+                    continue
             if width >= TAIL or (width == WIDE and x + 1 >= stop):  # without its other half here: blank
                 if width == HEAD and not solid:
                     skipped += 1
@@ -350,6 +385,35 @@ class Grid:
             start = x - 1 if x and wide(cells[x]) == TAIL else x
             return start, self.encode(y, cells, start, x + 1, solid=True) or b" "
         raise IndexError(y)
+
+
+def _runs(cells: "array[int]") -> tuple[str, dict[int, int]]:
+    """Return a character for each cell, and where runs start and end that differ in nothing but that.
+
+    All cells are worked on at once, as one long number.
+    """
+    count, row = len(cells), int.from_bytes(cells, "little")
+    differs = (row ^ row << 64) & every(_KIND, count)
+    begins = differs + every(_FULL, count) >> _FULL.bit_length() & every(1, count)  # the carry: is it more than 0?
+    starts = [0, *compress(range(1, count), begins.to_bytes(8 * count, "little")[8::8]), count]
+    return decoded(row & every(CHARACTER, count), count), dict(pairwise(starts))
+
+
+@functools.lru_cache(256)
+def every(bits: int, count: int) -> int:
+    """Return a row of ``count`` cells that all are ``bits``."""
+    return int.from_bytes(bits.to_bytes(8, "little") * count, "little")
+
+
+def decoded(characters: int, count: int) -> str:
+    """Return the characters of a row of which nothing else is left, NUL where there is none."""
+    units = memoryview((characters >> 2).to_bytes(8 * count, "little")).cast("I")
+    return units[::2].tobytes().decode("utf-32-le", "replace")
+
+
+def narrow(text: str) -> bool:
+    """Return whether every terminal gives each of these characters one column."""
+    return text.isascii() or all(width_of(ord(character)) == 1 for character in set(text) if character > "~")
 
 
 def _filled_end(cells: "array[int]") -> int | None:

@@ -18,6 +18,7 @@ from .terminal import Terminal
 _ALTERNATE, _PRIMARY = b"\x1b[?1049h", b"\x1b[?47l"
 _ORIGIN, _NO_ORIGIN = b"\x1b[?6h", b"\x1b[?6l"
 _RESTORE_CURSOR = b"\x1b8"
+_PROTECTED, _UNPROTECTED, _SPA, _EPA = b'\x1b[1"q', b'\x1b[0"q', b"\x1bV", b"\x1bW"
 DEFAULT_SHAPE = 2
 _STACK_DEPTH = 9  # of the kitty keyboard stack: eight and the current flags
 
@@ -63,10 +64,12 @@ def dump(live: Terminal) -> bytes:
         pen, tabs = _pen(copy), copy.extra("tabstops")
         margins, left_right = _margins(copy), copy.mode(69)
         other_keys = copy.extra("keyboard")
+        kitty = _kitty_stack(copy)
+        spared = _spared(copy, out[-1], pen)
         out.append(b"" if tabs == _default_tabs(copy.size()[0]) else tabs)
-        out.append(_kitty_stack(copy) + other_keys)
+        out.append(kitty + other_keys)
     out.append(_saved_cursor(prefix))
-    out.append(_cursor(cursor, pen, margins, left_right))
+    out.append(_cursor(cursor, pen, margins, left_right) + spared)
     out.append(modes)
     if shape != DEFAULT_SHAPE:
         out.append(b"\x1b[%d q" % shape)
@@ -85,7 +88,8 @@ def _primary(prefix: bytes) -> bytes:
         with Grid(copy) as grid:
             saved = _place(copy, grid)
         origin = _ORIGIN if saved.origin else b""
-        return drawn + origin + saved.bytes() + _pen(copy) + stack + _ALTERNATE + PRELUDE
+        pen = _pen(copy)
+        return drawn + origin + saved.bytes() + pen + _spared(copy, drawn, pen) + stack + _ALTERNATE + PRELUDE
 
 
 def _saved_cursor(prefix: bytes) -> bytes:
@@ -153,6 +157,20 @@ def _place(terminal: Terminal, grid: Grid) -> _Place:
 
 def _pen(terminal: Terminal) -> bytes:
     return terminal.extra("style", "hyperlink", "protection", "charsets")
+
+
+def _spared(copy: Terminal, drawn: bytes, pen: bytes) -> bytes:
+    """Return the bytes that make every erasing spare protected cells, if it does. Erases ``copy``.
+
+    DECSCA protects from selective erasing only, SPA from all; which of them was last cannot be asked, only tried.
+    """
+    if _PROTECTED not in drawn and _PROTECTED not in pen:
+        return b""
+    copy.write(PRELUDE.replace(_UNPROTECTED, b"") + b"\x1b[H" + b"x" * (_PROTECTED in pen) + b"\x1b[2J")
+    with Grid(copy) as grid:
+        if _PROTECTED not in grid.draw():
+            return b""
+    return _SPA if _PROTECTED in pen else _SPA + _EPA
 
 
 def _kitty_stack(copy: Terminal) -> bytes:

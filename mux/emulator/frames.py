@@ -2,17 +2,31 @@
 
 A viewer's terminal shows a window of the screen. It moves as little as keeps the cursor inside, hidden or not: an
 agent that hides the cursor still leaves it where it writes.
+
+Rows are drawn by the library's formatter, all in one call, and only those it gets wrong cell by cell: with links,
+clusters, colours without text, gaps behind a style, or characters of a width that is not sure.
 """
 
+import re
 from array import array
+from itertools import compress
 from typing import NamedTuple
 
-from .cells import VISIBLE, Grid
+from .cells import CHARACTER, TAIL, VISIBLE, WIDE, Grid, decoded, every, narrow, wide, width_of
 from .dump import DEFAULT_SHAPE
 from .reset import mode
 from .terminal import Terminal
 
 _REVERSE = 5
+_LINK = 1 << 45
+_STYLE = 0xFFFF << 26
+_CONTENT = (1 << 26) - 1  # with the tag
+_NOT_ASCII = CHARACTER & ~(0x7F << 2)
+_UNTAGGED = bytes(range(0, 256, 4))  # values of a cell's first byte
+_UNMARKED = bytes(value for value in range(256) if not value & 0b101111)  # and of its sixth: no style, width, link
+_INVERTED = b"\1\0" + bytes(254)
+_FIRST_COLOUR = re.compile(rb"\x1b\[([34])8;5;([0-7])m")
+_UNDERLINE = re.compile(rb"\x1b\[58;([0-9;]+)m")
 
 
 class Look(NamedTuple):
@@ -67,10 +81,14 @@ class Source:
 
 
 class Window:
-    """One viewer's window: where it stands, and what its terminal has been sent."""
+    """One viewer's window: where it stands, and what its terminal has been sent.
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    ``above``: rows of the viewer's terminal above the window. Those and the rows below it are never touched.
+    """
+
+    def __init__(self, size: tuple[int, int], above: int = 0) -> None:
         self.size = size
+        self.above = above
         self.left = self.top = 0
         self._seen = -1
         self._look: Look | None = None
@@ -93,38 +111,119 @@ class Window:
         look, before = source.look, self._look
         left = _moved(self.left, self.size[0], look.x, look.size[0])
         top = _moved(self.top, self.size[1], look.y, look.size[1])
-        whole = before is None or before.size != look.size or (left, top) != (self.left, self.top)
+        resized = before is None or before.size != look.size
+        whole = resized or (left, top) != (self.left, self.top)
         self.left, self.top = left, top
-        if before is None or before.size != look.size:
+        if resized:
             self._lines.clear()
         columns, rows = min(self.size[0], look.size[0]), min(self.size[1], look.size[1])
         wanted = {y for y in range(top, top + rows) if whole or source.changed[y] > self._seen}
+        drawn = {y - top: line for y, line in self._drawn(source.grid, wanted, columns).items()}
+        if resized:
+            drawn.update((row, b"\x1b[K") for row in range(rows, self.size[1]))
         out = [b"\x1b[0m\x1b[?25l"]
-        for y, cells, _ in source.grid.each(wanted):
-            line = self._line(source.grid, y, cells, columns)
-            if self._lines.get(y - top) != line:
-                self._lines[y - top] = line
-                out.append(b"\x1b[%dH" % (y - top + 1) + line)
-        if rows < self.size[1] and (before is None or before.size != look.size):
-            out.append(b"\x1b[%dH\x1b[J" % (rows + 1))
+        for row, line in sorted(drawn.items()):
+            if self._lines.get(row) != line:
+                self._lines[row] = line
+                out.append(b"\x1b[%dH" % (self.above + row + 1) + line)
         if before is None or before.reverse != look.reverse:
             out.append(mode(_REVERSE, look.reverse))
         if before is None or before.shape != look.shape:
             out.append(b"\x1b[%d q" % (look.shape if look.shape != DEFAULT_SHAPE else 0))  # the viewer's own
-        out.append(b"\x1b[%d;%dH" % (look.y - top + 1, look.x - left + 1))
+        out.append(b"\x1b[%d;%dH" % (self.above + look.y - top + 1, look.x - left + 1))
         if look.visible:
             out.append(b"\x1b[?25h")
         self._seen, self._look = source.generation, look
         return b"".join(out)
 
-    def _line(self, grid: Grid, y: int, cells: "array[int]", columns: int) -> bytes:
-        stop = self.left + columns
-        line = grid.encode(y, cells, self.left, stop, solid=True, protect=False)
-        end = min(stop, len(cells))
-        while end > self.left and not cells[end - 1] & VISIBLE:
-            end -= 1
+    def _drawn(self, grid: Grid, wanted: set[int], columns: int) -> dict[int, bytes]:
+        """Return the bytes that draw each wanted row, from its first column to the end of the viewer's line."""
+        left, right = self.left, self.left + columns
+        lines: dict[int, bytes] = {}
+        plain: dict[tuple[int, int], list[int]] = {}
+        edges: dict[int, tuple[bytes, bytes]] = {}
+        filled = set()
+        for y, cells in grid.raw(wanted):
+            first, last = cells[left], cells[right - 1]
+            if last & VISIBLE and columns == self.size[0]:
+                filled.add(y)
+            # Half a wide character at the window's edge is a blank.
+            start, stop = left + (wide(first) == TAIL), right - (wide(last) == WIDE)
+            part = cells[start:stop]
+            if not part or not _plain(part):
+                grid.open()
+                lines[y] = grid.encode(y, cells, left, right, solid=True, protect=False)
+                continue
+            plain.setdefault((start, stop), []).append(y)
+            if len(part) < columns:
+                grid.open()
+                before = grid.encode(y, cells, left, start, solid=True)
+                after = grid.encode(y, cells, stop, right, solid=True)
+                edges[y] = before, b"\x1b[K\x1b[%dG" % columns + after if after else b""
+        for (start, stop), rows in plain.items():
+            formatted = _formatted(grid, rows[0], rows[-1], start, stop)
+            for y in rows:
+                before, after = edges.get(y, (b"", b""))
+                lines[y] = before + formatted[y - rows[0]] + after
         # Behind the last column the cursor waits for its wrap, and erasing there takes the character with it.
-        return line + b"\x1b[K" if end - self.left < self.size[0] else line
+        return {y: line if y in filled else line + b"\x1b[K" for y, line in lines.items()}
+
+
+def _formatted(grid: Grid, first: int, last: int, left: int, right: int) -> list[bytes]:
+    """Return what the library's formatter makes of these columns of rows ``first`` to ``last``."""
+    selection = grid.terminal.rows(first, last)
+    selection.start.x, selection.end.x, selection.rectangle = left, right - 1, True
+    text = grid.terminal.styled(selection)
+    if b"8;5;" in text:
+        text = _FIRST_COLOUR.sub(b"\x1b[\\1\\2m", text)  # terminals may brighten only these when bold
+    if b"\x1b[58;" in text:  # with colons, or terminals without coloured underlines take the numbers for styles
+        text = _UNDERLINE.sub(_colons, text)
+    lines = text.split(b"\r\n")
+    return lines + [b""] * (last - first + 1 - len(lines))
+
+
+def _colons(found: re.Match[bytes]) -> bytes:
+    return b"\x1b[58:" + found[1].replace(b";", b":").replace(b"2:", b"2::", 1) + b"m"
+
+
+def _plain(cells: "array[int]") -> bool:
+    """Return whether the formatter draws these cells as they are.
+
+    A cell's first three bytes are its tag and character, the sixth has its width and whether it has a link.
+    """
+    count, raw = len(cells), cells.tobytes()
+    first, second = raw[0::8], raw[1::8]
+    if not (
+        first.translate(None, _UNTAGGED)
+        or second.strip(b"\0\1")  # 0 and 1: the character is ASCII if the third byte is 0, too
+        or raw[2::8].strip(b"\0")
+        or raw[5::8].translate(None, _UNMARKED)
+    ):
+        text = first[: max(len(first.rstrip(b"\0")), len(second.rstrip(b"\0")))]
+        if (text and b"\0" not in text) or not (raw[3::8] + raw[4::8]).strip(b"\0"):  # no gaps, or no styles
+            return True
+    row, one = int.from_bytes(raw, "little"), every(1, count)
+    coloured = row >> 1 & one  # cells that are only background: their content is no character
+    if row & one & ~coloured or row & every(_LINK, count):
+        return False
+    written = row & ~(coloured * _CONTENT) & every(CHARACTER, count)
+    heads, tails = row >> 42 & one, row >> 43 & one
+    if not written or heads << 64 != tails:
+        return False
+    # A carry tells what is more than 0. Blank cells behind a style come out in that style.
+    styled = (row & every(_STYLE, count)) + every(_STYLE, count) >> 42 & one | coloured
+    seen = (row & every(VISIBLE, count)) + every(VISIBLE, count) >> 44 & one
+    if (styled << 64) & ~seen & (1 << seen.bit_length()) - 1 & one:
+        return False
+    if not (written & every(_NOT_ASCII, count) or heads):
+        return True
+    characters = decoded(written, count)
+    if not heads:
+        return narrow(characters)
+    doubled = heads.to_bytes(8 * count, "little")[::8]
+    return narrow("".join(compress(characters, doubled.translate(_INVERTED)))) and all(
+        character > "~" and width_of(ord(character)) == 2 for character in set(compress(characters, doubled))
+    )
 
 
 def _moved(offset: int, window: int, cursor: int, total: int) -> int:

@@ -1,20 +1,29 @@
 """Rows as text, from the newest of the scrollback to the last of the screen, and scrollback for a client's terminal."""
 
 import re
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from . import clone
-from .cells import RESET, codepoint, sgr, tag
+from .cells import TAIL, Grid, has_text, wide
 from .ffi import ffi, lib
 from .reset import PRELUDE
-from .terminal import Terminal, check, new_sized
+from .terminal import Terminal, check
 
 _LEAVE_ALTERNATE = b"\x18\x1b[?47l"
+_VIEWPORT = 400  # rows
 _ROWS_PER_PAGE = 200  # the fewest a history page holds at a usual width
-_SAMPLE = 4  # columns: a patch of colour narrower than this, in a row without text, may be missed
 _BLANK_END = re.compile(rb"((?:\A|\x1b\[0m)[^\x1b]*?) +\Z")
 _SGR = re.compile(rb"\x1b\[[0-9;:]*m")
+_SEEN_ON_BLANKS = re.compile(rb"\x1b\[(?:[^m]*;)?(?:4|7|9|21|53|48|10[0-7]|4[0-7])[;:m]")
+# It takes a struct that holds a union, which cffi cannot pass by value; one of the same layout it can.
+_scroll_viewport = ffi.cast(
+    "void(*)(GhosttyTerminal, GhosttyPointS)", ffi.addressof(lib, "ghostty_terminal_scroll_viewport")
+)
+if ffi.sizeof("GhosttyTerminalScrollViewport") != ffi.sizeof("GhosttyPointS"):
+    raise ImportError("this libghostty-vt lays out GhosttyTerminalScrollViewport in another way")
+_NO_TEXT = re.compile(rb"\x1b\]8;[^\x1b]*\x1b\\|\x1b\[\d+[GX]")  # links, and what only a terminal needs
 
 
 def rows_above(terminal: Terminal) -> int:
@@ -36,16 +45,19 @@ def _with_history(terminal: Terminal, rows: int) -> Iterator[tuple[Terminal, int
     if not terminal.alternate():
         yield terminal, min(rows, int(terminal.get("SCROLLBACK_ROWS", "size_t")))
         return
-    # Pages of a wide terminal hold fewer rows; asking for more of them than there are is free.
-    pages = 2 + rows * max(1, terminal.size()[0] // 200) // _ROWS_PER_PAGE
     try:
-        copy = clone.decode_with_history(clone.encode_prefix(terminal, pages), rows)
+        copy = clone.decode_with_history(clone.encode_prefix(terminal, _pages(terminal, rows)), rows)
     except clone.Unclonable:
         yield terminal, 0
         return
     with copy:
         copy.write(_LEAVE_ALTERNATE)
         yield copy, min(rows, int(copy.get("SCROLLBACK_ROWS", "size_t")))
+
+
+def _pages(terminal: Terminal, rows: int) -> int:
+    """Return how many pages have so many rows for certain; asking for more of them than there are is free."""
+    return 2 + rows * max(1, terminal.size()[0] // 200) // _ROWS_PER_PAGE  # those of a wide terminal hold fewer
 
 
 def text_rows(terminal: Terminal, start: int, stop: int, *, styled: bool) -> list[str]:
@@ -63,55 +75,78 @@ def text_rows(terminal: Terminal, start: int, stop: int, *, styled: bool) -> lis
 def _rows(terminal: Terminal, first: int, stop: int, where: str, styled: bool) -> list[str]:
     if first >= stop:
         return []
-    selection = terminal.rows(first, stop - 1, where)
-    if not styled:
-        lines = terminal.plain(selection).split(b"\n")
+    if styled:
+        lines = [_trim(line) for line in _styled_rows(terminal, first, stop, where)[0]]
     else:
-        lines = [_trim(line) for line in terminal.styled(selection).split(b"\r\n")]
+        lines = terminal.plain(terminal.rows(first, stop - 1, where)).split(b"\n")
         lines += [b""] * (stop - first - len(lines))
-        for index, line in enumerate(lines):
-            if not line:
-                lines[index] = _background(terminal, first + index, where)
-    lines += [b""] * (stop - first - len(lines))
     return [line.decode("utf-8", "replace") for line in lines[: stop - first]]
+
+
+def _styled_rows(terminal: Terminal, first: int, stop: int, where: str) -> tuple[list[bytes], bool]:
+    """Return rows with their styles, and whether some had to be corrected.
+
+    The library's formatter is fast, but leaves out rows without text that have a background, and runs a style on over
+    untouched cells.
+    """
+    lines = terminal.styled(terminal.rows(first, stop - 1, where)).split(b"\r\n")
+    lines += [b""] * (stop - first - len(lines))
+    doubtful = [i for i, line in enumerate(lines) if not line or (b" " in line and _SEEN_ON_BLANKS.search(line))]
+    corrected = False
+    if doubtful:
+        for y, line in _exact(terminal, [first + index for index in doubtful], where):
+            lines[y - first] = line
+            corrected = True
+    return lines, corrected
+
+
+def _exact(terminal: Terminal, wanted: list[int], where: str) -> Iterator[tuple[int, bytes]]:
+    """Yield those of the rows that the formatter gets wrong, from their cells.
+
+    Only what stands in the viewport can be read as cells, so a copy is scrolled.
+    """
+    total = int(terminal.get("SCROLLBACK_ROWS", "size_t"))
+    above = total - wanted[0] if where == "HISTORY" else 0
+    try:
+        prefix = clone.at_ground(clone.encode_prefix(terminal, _pages(terminal, above) if above else 0))
+    except clone.Unclonable:
+        return
+    copy = clone.decode_with_history(prefix, above) if above else clone.decode_ready(prefix)
+    with copy, Grid(copy) as grid:
+        kept = int(copy.get("SCROLLBACK_ROWS", "size_t"))
+        start = kept - total if above else kept  # of these rows, counted in the copy's
+        columns, height = terminal.size()
+        if above and height < _VIEWPORT:  # the more of them can be read at once
+            height = _VIEWPORT
+            copy.resize((columns, height))
+            kept = int(copy.get("SCROLLBACK_ROWS", "size_t"))
+        while wanted:
+            top = min(wanted[0] + start, kept)
+            window = {y + start - top: y for y in wanted[:height] if y + start < top + height}
+            wanted = wanted[len(window) :]
+            _scroll_to(copy, top)
+            grid.update()
+            for row, cells, _ in grid.each(set(window)):
+                if _has_gap(cells):
+                    yield window[row], _NO_TEXT.sub(b"", grid.encode(row, cells, solid=True, protect=False))
+
+
+def _scroll_to(terminal: Terminal, top: int) -> None:
+    scroll = ffi.new("GhosttyTerminalScrollViewport*")
+    scroll.tag, scroll.value.row = lib.GHOSTTY_SCROLL_VIEWPORT_ROW, top
+    _scroll_viewport(terminal.h, ffi.cast("GhosttyPointS*", scroll)[0])
+
+
+def _has_gap(cells: "array[int]") -> bool:
+    """Return whether an untouched cell stands before one that is not, or there is no text at all."""
+    shown = len(cells.tobytes().rstrip(b"\0")) + 7 >> 3
+    return 0 in cells[:shown] or (shown > 0 and not any(has_text(cell) for cell in cells[:shown]))
 
 
 def _trim(line: bytes) -> bytes:
     """Cut blanks off a row's end that have no style to show."""
     line = _BLANK_END.sub(rb"\1", line)
-    return b"" if not line.strip() or not _SGR.sub(b"", line) else line
-
-
-def _background(terminal: Terminal, y: int, where: str) -> bytes:
-    """Return a row without text by its backgrounds, which the library's formatter leaves out."""
-    columns = terminal.size()[0]
-    sample = (columns - 1, *range(0, columns, _SAMPLE))
-    if all(_cell_background(terminal, x, y, where) == RESET for x in sample):
-        return b""
-    out, pen, width = [], RESET, 0
-    for x in range(columns):
-        colour = _cell_background(terminal, x, y, where)
-        if colour != pen:
-            out.append(colour)
-            pen = colour
-        out.append(b" ")
-        if pen != RESET:
-            width = len(out)
-    return b"".join(out[:width]) + RESET if width else b""
-
-
-def _cell_background(terminal: Terminal, x: int, y: int, where: str) -> bytes:
-    ref = terminal.ref(x, y, where)
-    cell = ffi.new("GhosttyCell*")
-    check(lib.ghostty_grid_ref_cell(ref, cell), "grid_ref_cell")
-    value = codepoint(cell[0]) if tag(cell[0]) < 2 else cell[0] >> 2 & 0xFFFFFF
-    if tag(cell[0]) == 2:
-        return b"\x1b[0;48;5;%dm" % (value & 255)
-    if tag(cell[0]) == 3:
-        return b"\x1b[0;48;2;%d;%d;%dm" % (value & 255, value >> 8 & 255, value >> 16)
-    style = new_sized("GhosttyStyle")
-    check(lib.ghostty_grid_ref_style(ref, style), "grid_ref_style")
-    return sgr(style)
+    return line if line.strip() and _SGR.sub(b"", line) else b""
 
 
 def above(terminal: Terminal, rows: int) -> bytes:
@@ -120,13 +155,30 @@ def above(terminal: Terminal, rows: int) -> bytes:
         if not count:
             return b""
         total = int(source.get("SCROLLBACK_ROWS", "size_t"))
-        selection = source.rows(total - count, total - 1, "HISTORY")
-        row, wraps = ffi.new("GhosttyRow*"), ffi.new("bool*")
-        lib.ghostty_grid_ref_row(source.ref(0, total - 1, "HISTORY"), row)
-        lib.ghostty_row_get(row[0], lib.GHOSTTY_ROW_DATA_WRAP, wraps)
-        shown = source.plain(selection).count(b"\n") + 1  # up to the last row with text
-        # Joined, soft wraps stay soft; but the last row must not run into the screen below.
-        text = source.styled(selection, joined=not wraps[0]) + b"\r\n" * (count - shown)
+        text = _joined(source, total - count, total)
     height = terminal.size()[1]
     scrolled = b"\x1b[%d;1H" % height + b"\n" * min(count, height - 1)
     return PRELUDE + b"\x1b[H" + text + b"\r\n" + scrolled
+
+
+def _joined(terminal: Terminal, first: int, stop: int) -> bytes:
+    """Return rows of the scrollback as one text in which soft wraps stay soft, but for the last row's.
+
+    That one must not run into the screen below.
+    """
+    row, wraps, cell = ffi.new("GhosttyRow*"), ffi.new("bool*"), ffi.new("GhosttyCell*")
+
+    def wrapped(y: int) -> bool:
+        ref = terminal.ref(terminal.size()[0] - 1, y, "HISTORY")
+        check(lib.ghostty_grid_ref_row(ref, row), "grid_ref_row")
+        check(lib.ghostty_grid_ref_cell(ref, cell), "grid_ref_cell")
+        lib.ghostty_row_get(row[0], lib.GHOSTTY_ROW_DATA_WRAP, wraps)
+        return bool(wraps[0]) and (has_text(cell[0]) or wide(cell[0]) >= TAIL)
+
+    selection = terminal.rows(first, stop - 1, "HISTORY")
+    lines, corrected = _styled_rows(terminal, first, stop, "HISTORY")
+    if not corrected:
+        shown = terminal.plain(selection).count(b"\n") + 1  # up to the last row with text
+        return terminal.styled(selection, joined=not wrapped(stop - 1)) + b"\r\n" * (stop - first - shown)
+    ends = (b"" if wrapped(y) else b"\r\n" for y in range(first, stop - 1))
+    return b"".join(line + end for line, end in zip(lines, [*ends, b""], strict=True))

@@ -4,6 +4,7 @@ A handle belongs to one thread: cffi releases the GIL in every call, and two thr
 References into the grid die at the next write, so none leaves this file's callers.
 """
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -130,6 +131,13 @@ class Terminal:
         out = ffi.new("GhosttyColorRgb[256]")
         check(lib.ghostty_terminal_get(self.h, _DATA[name], out), f"get {name}")
         return out
+
+    def set_palette(self, colours: Sequence[tuple[int, int, int]]) -> None:
+        """Replace the first of the default palette's colours; what the program itself changed stays."""
+        palette = self.palette("COLOR_PALETTE_DEFAULT")
+        for at, colour in enumerate(colours):
+            palette[at] = colour
+        check(lib.ghostty_terminal_set(self.h, lib.GHOSTTY_TERMINAL_OPT_COLOR_PALETTE, palette), "set palette")
 
     def string(self, name: str) -> str:
         value = self.get(name, "GhosttyString")

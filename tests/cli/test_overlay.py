@@ -1,11 +1,18 @@
 """What an attached client draws over the session: drawn into an emulator, ended by keys."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from agentmux.cli.overlay import ACTIONS, Choose, Confirm, Help, Outcome, Overlay
+from agentmux.cli.overlay import ACTIONS, Choose, Confirm, Help, Outcome
 from agentmux.mux.config import ACTIONS as BINDABLE
 from agentmux.mux.config import BINDINGS
 from agentmux.mux.screen import Screen
+
+if TYPE_CHECKING:
+    from agentmux.cli.overlay import Overlay
 
 
 def shown(overlay: Overlay, size: tuple[int, int] = (60, 20), before: bytes = b"") -> list[str]:

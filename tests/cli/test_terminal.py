@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agentmux.cli.terminal import PENDING_LIMIT, Terminal, borrowed
+from agentmux.cli.terminal import PENDING_LIMIT, Borrowed, Terminal
 from agentmux.mux.screen import Screen
 
 
@@ -48,7 +48,7 @@ def flags(tty: Pty) -> list[object]:
 
 def test_it_is_raw_while_it_is_borrowed_and_as_before_afterwards(tty: Pty) -> None:
     before = flags(tty)
-    with borrowed(tty.slave):
+    with Borrowed(tty.slave):
         lflag = termios.tcgetattr(tty.slave)[3]
         assert not lflag & (termios.ICANON | termios.ECHO | termios.ISIG)
     assert flags(tty) == before
@@ -57,7 +57,7 @@ def test_it_is_raw_while_it_is_borrowed_and_as_before_afterwards(tty: Pty) -> No
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_it_is_given_back_by_whatever_road(tty: Pty, error: type[BaseException]) -> None:
     before = flags(tty)
-    with pytest.raises(error), borrowed(tty.slave) as terminal:
+    with pytest.raises(error), Borrowed(tty.slave) as terminal:
         terminal.write(b"\x1b[?1049h\x1b[?1000h\x1b[?25l\x1b[?2004h\x1b[>1u")
         raise error
     assert flags(tty) == before
@@ -70,13 +70,13 @@ def test_it_is_given_back_by_whatever_road(tty: Pty, error: type[BaseException])
 
 def test_what_was_typed_ahead_is_not_thrown_away(tty: Pty) -> None:
     os.write(tty.master, b"typed ahead\n")
-    with borrowed(tty.slave):
+    with Borrowed(tty.slave):
         assert os.read(tty.slave, 99) == b"typed ahead\n"
 
 
 def test_the_shells_file_stays_blocking(tty: Pty) -> None:
     """O_NONBLOCK belongs to the open file, which the user's shell shares."""
-    with borrowed(tty.slave) as terminal:
+    with Borrowed(tty.slave) as terminal:
         terminal.write(b"x")
         assert os.get_blocking(tty.slave)
         assert terminal.fileno() != tty.slave
@@ -119,7 +119,7 @@ def test_writing_to_a_terminal_that_takes_nothing_never_blocks_and_loses_nothing
 def test_a_terminal_that_hung_up_is_no_accident(tty: Pty) -> None:
     """The next read tells the client; until then it may write, ask for the size, and give the terminal back."""
     fcntl.ioctl(tty.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-    with borrowed(tty.slave) as terminal:
+    with Borrowed(tty.slave) as terminal:
         assert terminal.size() == (100, 30)
         os.close(tty.master)
         tty.master = -1
@@ -129,7 +129,7 @@ def test_a_terminal_that_hung_up_is_no_accident(tty: Pty) -> None:
 
 
 def test_our_own_descriptor_is_closed(tty: Pty) -> None:
-    with borrowed(tty.slave) as terminal:
+    with Borrowed(tty.slave) as terminal:
         own = terminal.fileno()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(own)

@@ -464,7 +464,7 @@ def test_the_last_used_is_the_last_shown_or_started(world: World) -> None:
         world.mux.latest()
     one, two = world.new(), world.new()
     assert world.mux.latest() is two
-    world.mux.shown(one)
+    world.mux.shown(one, {})
     assert world.mux.latest() is one
     world.keeper.ends(one.id, 0)
     world.loop.until(lambda: not one.live, "end")
@@ -789,7 +789,7 @@ def test_detaching_leaves_the_program_alone(world: World) -> None:
     client = world.attached(session)
     client.send(Kind.DETACH)
     assert client.exit()[:2] == [b"0", b"[detached from api]"]
-    assert session.live and session.viewers == []
+    assert session.live and not session.viewers
     client.until(lambda: client.ended, "end of the connection")
 
 

@@ -24,6 +24,16 @@ from agentmux.mux.errors import InputFull, NotRunning
 from agentmux.mux.inputqueue import HIGH as INPUT_HIGH
 from agentmux.mux.inputqueue import LIMIT as INPUT_LIMIT
 from agentmux.mux.lifecycle import State
+from agentmux.mux.screen import (
+    DEFAULT_COLOURS,
+    Bell,
+    ClipboardWrite,
+    Colours,
+    Notification,
+    Progress,
+    ProgressState,
+    ScreenEvent,
+)
 from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, Session
 from agentmux.store.database import Database
 from agentmux.store.inbox import Inbox, Phase
@@ -74,12 +84,14 @@ class Host:
         self.warnings: list[str] = []
         self.on_publish: Callable[[str], None] = lambda kind: None
         self.most = 1 << 16
+        self.colours = DEFAULT_COLOURS
+        self.values = dict(DEFAULT.values)
 
     def now(self) -> float:
         return 5000.0 + self.loop.time()
 
     def config(self) -> Config:
-        return DEFAULT
+        return Config(self.values, DEFAULT.keys)
 
     def share(self, session: int) -> int:
         return self.most
@@ -149,6 +161,15 @@ class Program:
         self.loop.until(read, f"{count} bytes of input")
         return bytes(data)
 
+    def read(self) -> bytes:
+        """Return all that there is of its input by now."""
+        self.loop.settle()
+        os.set_blocking(self.slave, False)
+        try:
+            return os.read(self.slave, 1 << 16)
+        except BlockingIOError:
+            return b""
+
     def size(self) -> tuple[int, int]:
         rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(self.slave, termios.TIOCGWINSZ, bytes(8)))
         return columns, rows
@@ -165,6 +186,8 @@ class Viewer:
     def __init__(self, size: tuple[int, int] = SIZE, *, read_only: bool = False) -> None:
         self.size = size
         self.read_only = read_only
+        self.focused = True
+        self.heard: list[ScreenEvent] = []
         self.leave: Callable[[str], None] = self.left
         self.seen = b""
         self.redraws = 0
@@ -174,6 +197,9 @@ class Viewer:
     def output(self, data: bytes) -> None:
         self.seen += data
         self.on_output()
+
+    def told(self, event: ScreenEvent) -> None:
+        self.heard.append(event)
 
     def changed(self) -> None:
         pass
@@ -417,7 +443,7 @@ def test_how_it_ended_is_said(session: Session, program: Program, loop: Loop, st
     session.exited(status)
     loop.until(lambda: viewer.end, "end")
     assert viewer.end == (line, 3)
-    assert session.viewers == []
+    assert not session.viewers
 
 
 def test_the_cursor_does_not_jump_after_a_full_screen_program(session: Session, program: Program) -> None:
@@ -687,19 +713,137 @@ def test_back_at_the_old_size_in_time_nothing_happens(
 def test_who_types_leads(session: Session, program: Program, loop: Loop) -> None:
     first, second = Viewer((100, 30)), Viewer((90, 20))
     session.attach(first)
+    assert program.size() == (100, 30)
     session.attach(second)
+    assert program.size() == (100, 30), "who looks in does not take the pane from who works in it"
+    session.active(second)
     assert program.size() == (90, 20)
-    session.active(first)
-    assert program.size() == (100, 30)
-    session.active(first)
-    assert session.viewers == [first, second]
-    session.detach(first)
-    assert program.size() == (100, 30)
-    loop.advance(RESIZE_WAIT)
-    assert program.size() == (90, 20)
+    session.active(second)
+    assert list(session.viewers) == [second, first]
     session.detach(second)
+    assert program.size() == (90, 20)
     loop.advance(RESIZE_WAIT)
-    assert program.size() == (90, 20), "nobody is left: it stays"
+    assert program.size() == (100, 30)
+    session.detach(first)
+    loop.advance(RESIZE_WAIT)
+    assert program.size() == (100, 30), "nobody is left: it stays"
+
+
+def test_a_session_may_have_the_size_that_fits_all_or_none(session: Session, program: Program, host: Host) -> None:
+    host.values["window-size"] = "smallest"
+    session.attach(Viewer((100, 30)))
+    session.attach(Viewer((90, 40)))
+    session.attach(Viewer((20, 6), read_only=True))
+    assert program.size() == (90, 30)
+    host.values["window-size"] = "manual"
+    session.attach(Viewer((50, 10)))
+    session.viewer_resized()
+    assert program.size() == (90, 30)
+    session.resize((70, 20))
+    assert program.size() == session.size == (70, 20)
+
+
+def test_the_program_hears_whether_anybody_looks_if_it_asked(session: Session, program: Program) -> None:
+    watcher, viewer, other = Viewer(read_only=True), Viewer(), Viewer()
+    session.attach(viewer)
+    session.detach(viewer)
+    program.prints(b"\x1b[?1004h")
+    assert program.read() == b"\x1b[O", "at once, as tmux does"
+    program.prints(b"\x1b[?1004h")
+    session.attach(watcher)
+    assert program.read() == b"", "who may not type does not count"
+    session.attach(viewer)
+    assert program.read() == b"\x1b[I"
+    session.attach(other)
+    viewer.focused = False
+    session.focus_changed()
+    assert program.read() == b"", "the other terminal has it"
+    other.focused = False
+    session.focus_changed()
+    assert program.read() == b"\x1b[O"
+    viewer.focused = True
+    session.focus_changed()
+    session.detach(viewer)
+    session.detach(other)
+    assert program.read() == b"\x1b[I\x1b[O"
+    program.prints(b"\x1b[?1004l")
+    session.attach(Viewer())
+    assert program.read() == b""
+
+
+def test_what_only_one_terminal_should_hear_goes_to_who_leads(session: Session, program: Program, host: Host) -> None:
+    leader, other = Viewer(), Viewer()
+    program.prints(b"\x1b]9;nobody looks\x07")
+    assert session.unseen and session.waits
+    session.attach(leader)
+    session.attach(other)
+    assert not session.unseen
+    program.prints(b"\x1b]9;done\x07\x1b]99;i=1:d=0;Ti\x1b\\\x1b]99;i=1:p=body;text\x1b\\\x1b]52;c;aGk=\x07\a")
+    program.prints(b"\x1b]9;4;1;50\x07\x1bPtmux;\x1b\x1b]777;notify;a;b\x07\x1b\\")
+    assert leader.heard == [
+        Notification("", "done"),
+        Notification("Ti", "text"),
+        ClipboardWrite(b"hi", False),
+        Bell(),
+        Progress(ProgressState.SET, 50),
+        Notification("a", "b"),
+    ]
+    assert other.heard == []
+    assert leader.seen == other.seen == b"\a", "and neither gets it raw"
+    assert session.progress == Progress(ProgressState.SET, 50)
+    assert ("notification", {"title": "Ti", "body": "text"}) in host.happened
+    assert ("clipboard", {"bytes": 2}) in host.happened
+    assert not session.unseen
+
+
+def test_of_calls_and_states_no_more_is_published_than_one_can_follow(
+    session: Session, program: Program, host: Host, loop: Loop
+) -> None:
+    viewer = Viewer()
+    session.attach(viewer)
+    program.prints(b"\x1b]9;call\x07" * 1000)
+    assert len(viewer.heard) == host.kinds().count("notification") == 10
+    for number in range(1000):
+        program.prints(b"\x1b]2;title %d\x07" % number)
+    assert host.kinds().count("title") <= 11
+    loop.advance(10)
+    assert [facts for kind, facts in host.happened if kind == "title"][-1] == {"title": "title 999"}
+
+
+def test_an_agent_says_itself_that_it_waits(session: Session, program: Program, host: Host) -> None:
+    program.prints(b"\x1b]7501;state=working:app=claude-code\x07")
+    assert session.status is not None and session.status.state == "working" and not session.waits
+    program.prints(b"\x1b]7501;state=blocked:app=claude-code:kind=permission:msg=YXBwcm92ZSBCYXNo\x07")
+    assert session.waits
+    assert host.happened[-2] == (
+        "program-status",
+        {"state": "blocked", "about": "permission", "message": "approve Bash"},
+    )
+    program.prints(b"\x1b]7501;state=clear\x07")
+    assert session.status is None and not session.waits
+
+
+def test_programs_are_told_the_colours_of_the_last_terminal(session: Session, program: Program, host: Host) -> None:
+    program.prints(b"\x1b[?2031h\x1b]11;?\x07")
+    assert program.read() == b"\x1b]11;rgb:1010/1010/1010\x07"
+    host.colours = Colours((0, 0, 0), (255, 255, 255), (1, 1, 1), ((9, 9, 9),))
+    session.recolour()
+    assert program.read() == b"\x1b[?997;2n"
+    program.prints(b"\x1b]11;?\x07\x1b]4;0;?\x07\x1b[?996n")
+    assert program.read() == b"\x1b]11;rgb:ffff/ffff/ffff\x07\x1b]4;0;rgb:0909/0909/0909\x07\x1b[?997;2n"
+    session.recolour()
+    assert program.read() == b"", "only a change is told"
+
+
+def test_nothing_wipes_what_is_remembered(session: Session, program: Program) -> None:
+    viewer = Viewer()
+    session.attach(viewer)
+    program.prints(b"".join(b"line %d\r\n" % number for number in range(100)))
+    rows = session.screen.history_rows
+    program.prints(b"\x1b[H\x1b[2J\x1b[3J\x1b[1;31m\x1bc")
+    assert session.screen.history_rows == rows
+    assert b"3J" not in viewer.seen and b"\x1bc" not in viewer.seen
+    assert session.screen.text_rows(0, 5) == [""] * 5
 
 
 @pytest.mark.parametrize("viewer", [Viewer((10, 3)), Viewer((0, 0)), Viewer((100, 30), read_only=True)])

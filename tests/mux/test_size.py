@@ -3,7 +3,7 @@
 import pytest
 
 from agentmux.mux.screen import MAX_SIZE
-from agentmux.mux.size import CEILING, FLOOR, LARGEST, Size, bounded, clamped, leading_size, parsed, usable
+from agentmux.mux.size import CEILING, FLOOR, LARGEST, Size, agreed_size, bounded, clamped, parsed, usable
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,14 @@ def test_the_emulator_takes_whatever_is_not_clamped() -> None:
         pytest.param([(5000, 5000)], CEILING, id="clamped"),
     ],
 )
-def test_leading_size(sizes: list[Size], expected: Size | None) -> None:
-    assert leading_size(sizes) == expected
+def test_the_size_of_who_typed_last(sizes: list[Size], expected: Size | None) -> None:
+    assert agreed_size(sizes, "latest") == expected
+    assert agreed_size(sizes, "manual") is None
+
+
+def test_a_size_that_fits_all() -> None:
+    assert agreed_size([(100, 30), (80, 40), (2, 1)], "smallest") == (80, 30)
+    assert agreed_size([(0, 0)], "smallest") is None
 
 
 def test_usable_is_the_floor() -> None:

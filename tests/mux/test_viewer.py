@@ -9,6 +9,8 @@ from typing import cast
 
 import pytest
 
+from agentmux.mux.audience import Audience
+from agentmux.mux.clientterminal import ClientTerminal
 from agentmux.mux.outbox import HIGH, Outbox
 from agentmux.mux.protocol import Decoder, Kind, encode, unpack
 from agentmux.mux.screen import Screen
@@ -41,10 +43,15 @@ class Pane:
     def __init__(self) -> None:
         self.screen = Screen(SIZE)
         self.size = SIZE
-        self.viewers: list[ClientViewer] = []
+        self.viewers = Audience()
+        self.progress = None
 
     def full_redraw(self, *, history: int = 0, keep_rows: int = 0) -> bytes:
         return Screen.reset_client(self.size[0], keep_rows=keep_rows) + self.screen.dump(history=history)
+
+    @property
+    def between_sequences(self) -> bool:
+        return self.screen.at_ground
 
     def prints(self, data: bytes) -> None:
         self.screen.feed(data)
@@ -67,8 +74,11 @@ class Client:
         self.taking = True
         self.frames: list[tuple[int, bytes]] = []
         self._decoder = Decoder()
-        self.viewer = ClientViewer(self, cast(Session, pane), size, loop, read_only=False, leave=lambda why: None)
-        pane.viewers.append(self.viewer)
+        self.facts = ClientTerminal({})
+        self.viewer = ClientViewer(
+            self, cast(Session, pane), size, loop, terminal=self.facts, read_only=False, leave=lambda why: None
+        )
+        pane.viewers.join(self.viewer)
 
     def flush(self) -> None:
         while self.taking and self.outbox.size:
@@ -133,7 +143,7 @@ def test_drawing_shows_what_is_there_with_history_above(pane: Pane, loop: Loop) 
     client = Client(pane, loop)
     client.terminal.feed(b"the user's own")
     pane.screen.feed(b"".join(b"line %d\r\n" % number for number in range(30)))
-    client.viewer.draw(history=100, keep=True)
+    client.viewer.draw(history=100, first=True)
     assert client.rows() == pane.screen.text_rows(0, 10)
     above = client.terminal.text_rows(-100, 0)
     assert above[0] == "the user's own"
@@ -257,7 +267,7 @@ def test_a_first_drawing_is_never_dropped(pane: Pane, loop: Loop) -> None:
     client.taking = False
     client.send(Kind.ATTACHED, b"x" * HIGH)
     pane.screen.feed(b"".join(b"line %d\r\n" % number for number in range(30)))
-    client.viewer.draw(history=100, keep=True)
+    client.viewer.draw(history=100, first=True)
     pane.prints(b"x" * HIGH)
     client.take_again()
     loop.advance(FRAME)

@@ -151,6 +151,12 @@ class Terminal:
                 raise AssertionError(f"after {seconds:g} s not {what}; the client {state}, and there is:\n{rows}")
             time.sleep(0.01)
 
+    def has_answered(self) -> Terminal:
+        """Wait until the client has read the answers to what it asked the terminal; return this."""
+        self._wait(lambda: b"\x1b[c" in self.everything(), SECONDS, "asked")
+        self._wait(lambda: fcntl.ioctl(self.slave, termios.FIONREAD, b"\0" * 4) == b"\0" * 4, SECONDS, "answered")
+        return self
+
     # -- what a person does
 
     def attached(self) -> Terminal:
