@@ -3,8 +3,9 @@
     python benchmarks/run.py [--quick] [--json FILE] [--only NAME...] [--agentmux PATH]
 
 ``--quick`` takes about three minutes, all of it a quarter of an hour. ``--only`` takes names of measures: commands
-start attach echo throughput memory stalled. Unless ``--agentmux`` names a console script, the checkout is installed
-into a temporary environment the way users get it: what start-up costs depends on console script and compiled files.
+start attach echo throughput memory stalled frames. Unless ``--agentmux`` names a console script, the checkout is
+installed into a temporary environment the way users get it: what start-up costs depends on console script and compiled
+files.
 
 The floor is what nothing in between costs: for commands ``python3 -I -c pass``, run by the interpreter that the
 console script uses; for terminals the same program on a bare pty that the benchmark holds itself.
@@ -29,6 +30,7 @@ How to read it
 - ``stalled``: a client is attached to a printing session, and its terminal is never read. The session's rate, the
   server's growth (the slope of the second half) and the echo in a third session, each beside what it is while a
   session that nobody is attached to prints, in turns. Somebody types all the time: a server may favour the typist.
+- ``frames``: CPU of drawing a changed 120 x 40 screen for a viewer of another size, in agentmux's interpreter.
 
 It runs in private folders, with an environment of its own, and ends everything it started, whatever happens:
 processes are found by a variable in their environment. The status is 0 when the run came to its end, also with
@@ -50,7 +52,7 @@ if not __package__:
     sys.path[0] = ROOT
 
 from benchmarks import contenders, table, tools  # noqa: E402
-from benchmarks.measures import attach, commands, echo, memory, stalled, start, throughput  # noqa: E402
+from benchmarks.measures import attach, commands, echo, frames, memory, stalled, start, throughput  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ MEASURES = {
     "throughput": throughput.run,
     "memory": memory.run,
     "stalled": stalled.run,
+    "frames": frames.run,
 }
 
 

@@ -37,6 +37,9 @@ LEAVE_WAIT = 0.5
 EXPECTING = 5.0
 """Seconds after being asked in which a terminal's answers may still come. Without any by then it gives none."""
 
+MORE = 0.5
+"""Seconds behind one answer in which others may come that were not asked for: some terminals answer twice."""
+
 AHEAD = 1 << 16
 """Bytes kept of what is typed while something to be shown is on its way."""
 
@@ -133,6 +136,7 @@ class _Attachment:
         self._read_only = False
         self._keys: InputDecoder | None = None  # when the first picture is drawn
         self._expecting = monotonic() + EXPECTING  # until when the terminal's answers may come; 0: no more
+        self._flush_at = 0.0  # monotonic time at which what is held was all there is; 0: nothing is
         self._overlay: Overlay | None = None
         self._ahead: bytearray | None = None  # typed while an overlay is on its way
         self._rows: list[bytes] = []  # of the scrollback, as far as it has come
@@ -197,13 +201,10 @@ class _Attachment:
                     writing.append(connection.sock.fileno())
             if terminal.pending:
                 writing.append(terminal.fileno())
-            timeout = None
-            if self._leaving:
-                timeout = max(0.0, self._leaving - monotonic())
-            elif keys is not None and keys.holding:
-                timeout = keys.wait
+            until = self._leaving or self._flush_at
+            timeout = max(0.0, until - monotonic()) if until else None
             ready, writable, _ = select.select(reading, writing, [], timeout)
-            if not ready and not writable:
+            if until and monotonic() >= until and 0 not in ready:
                 if self._leaving:
                     raise Left(0, f"[detached from {self._name}]")
                 if keys is not None:
@@ -267,9 +268,11 @@ class _Attachment:
             elif isinstance(token, Focus):
                 self._send(Kind.FOCUS, b"01"[token.focused : token.focused + 1])
             elif isinstance(token, Reply):
-                if token.data.startswith(b"\x1b[?") and token.data.endswith(b"c"):
-                    self._expect(0.0)  # the last of what it was asked
+                last = token.data.startswith(b"\x1b[?") and token.data.endswith(b"c")  # of what it was asked
+                self._expect(max(monotonic() + MORE, 0.0 if last else self._expecting))
                 self._send(Kind.REPLY, token.data)
+        keys = self._decoder()
+        self._flush_at = monotonic() + keys.wait if keys.holding else 0.0
 
     def _typed(self, data: bytes, *, paste: bool) -> None:
         if self._ahead is not None:

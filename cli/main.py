@@ -152,7 +152,8 @@ def connect(command: Command, socket: str) -> Connection:
 
 
 def _ask(words: list[str], command: Command, socket: str) -> int:
-    request = make_request(words).pack()
+    asked = make_request(words)
+    request = asked.pack()
     for attempt in range(RESENDS):
         try:
             connection = connect(command, socket)
@@ -163,6 +164,8 @@ def _ask(words: list[str], command: Command, socket: str) -> int:
         try:
             connection.hello(attempt)
             connection.send(Kind.COMMAND, request)
+            if command.attaches and asked.ttys[:2] == (True, True):
+                from . import attach  # noqa: F401 - while the server draws
             status = _follow(connection, repeatable=command.repeatable)
         finally:
             connection.close()

@@ -8,7 +8,7 @@ from . import keyboard, statusline
 from .clientterminal import ClientTerminal
 from .errors import AgentmuxError, InputFull, NoSession, NotRunning
 from .mux import Spec
-from .protocol import Kind, encode, pack
+from .protocol import Kind, pack
 from .size import Size, bounded
 from .viewer import ClientViewer
 
@@ -88,7 +88,7 @@ class Attachment:
         self._viewer = viewer
         bindings = "\0".join(word for pair in config.keys.items() for word in pair)
         facts = (str(session.id), session.name, config.text("prefix"), bindings, "01"[self._read_only])
-        self._peer.outbox.put(encode(Kind.ATTACHED, pack(fact.encode("utf-8", "replace") for fact in facts)))
+        self._peer.send(Kind.ATTACHED, pack(fact.encode("utf-8", "replace") for fact in facts))
         session.attach(viewer)
         viewer.paused = False
         viewer.draw(history=config.history_rows(self._size[1]) if first else 0, first=first, ask=not self._asked)

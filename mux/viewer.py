@@ -87,6 +87,7 @@ class ClientViewer:
         self._shown: dict[str, bytes] = {}  # what the terminal was last told of modes, colours, title and status
         self._aside = b""  # for the terminal, at the next end of a sequence
         self._keys_asked = b""
+        self._alternate = False
         self.resized(size)
 
     def resized(self, size: Size) -> None:
@@ -283,6 +284,8 @@ class ClientViewer:
     def _ask_keyboard(self) -> None:
         """Ask the terminal for keys as the program wants them, where the program's own request does not do."""
         screen = self.session.screen
+        if screen.alternate != self._alternate:  # the terminal has a setting for each
+            self._alternate, self._keys_asked = screen.alternate, b""
         asked = keyboard.asked_of(
             self._terminal.kitty, kitty=screen.kitty_flags, other_keys=screen.modify_other_keys, before=self._keys_asked
         )

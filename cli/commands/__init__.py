@@ -25,25 +25,34 @@ class Command:
         server: what it needs: STARTS, NEEDS or CLIENT.
         repeatable: whether a client may send it again when the server died
             while running it. True for whatever changes nothing.
+        attaches: whether it may take the client's terminal.
     """
 
-    __slots__ = ("aliases", "module", "name", "repeatable", "server")
+    __slots__ = ("aliases", "attaches", "module", "name", "repeatable", "server")
 
     def __init__(
-        self, name: str, *aliases: str, server: str = STARTS, repeatable: bool = False, module: str = ""
+        self,
+        name: str,
+        *aliases: str,
+        server: str = STARTS,
+        repeatable: bool = False,
+        attaches: bool = False,
+        module: str = "",
     ) -> None:
         self.name = name
         self.aliases = aliases
         self.server = server
         self.repeatable = repeatable
+        self.attaches = attaches
         self.module = module or name.replace("-", "_")
 
 
 COMMANDS = (
-    Command("new", "new-session"),
+    Command("new", "new-session", attaches=True),
     Command("ls", "list", "list-sessions", repeatable=True),
-    Command("attach", "a", "at", "attach-session", repeatable=True),
+    Command("attach", "a", "at", "attach-session", repeatable=True, attaches=True),
     Command("detach", "detach-client", server=NEEDS),
+    Command("resize", "resize-window"),
     Command("rename", "rename-session"),
     Command("label"),
     Command("has", "has-session", server=NEEDS, repeatable=True),

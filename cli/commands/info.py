@@ -13,6 +13,16 @@ def run(asking: Asking, target: Target = None, json: Json = False) -> int | None
     session = asking.session(target)
     values = facts(asking.mux, session.row)
     values["title"] = session.screen.title
+    values["program_cwd"] = session.screen.cwd or None
+    progress, status = session.progress, session.status
+    values["progress"] = progress and {"state": progress.state.name.lower(), "percent": progress.value}
+    values["program_status"] = status and {
+        "state": status.state,
+        "app": status.app,
+        "about": status.kind,
+        "message": status.message,
+    }
+    values["waits"] = session.waits
     values["recorded_bytes"] = session.journal.end
     if not session.live:
         session.release()

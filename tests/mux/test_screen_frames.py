@@ -58,7 +58,29 @@ PIECES = [
         b"\x1b#8",
     ),
     *(b"\x1b]8;;http://a\x07", b"\x1b]8;;\x07", b'\x1b[1"q', b"\x1bc", b"\x1b(0", b"\x1b]2;half"),
+    # What agents draw: boxes, colours, symbols, links, gaps that are never written.
+    *(
+        "\u256d\u2500\u2500\u2500\u256e\x1b[5C\u2502".encode(),
+        "\x1b[38;5;174m\u25cf\x1b[0m \x1b[1mRun\x1b[22m(\u276f \u2714 \u26a0\ufe0f)".encode(),
+        b"\x1b[48;2;34;92;43m\x1b[38;2;248;248;242m+ new\x1b[K\x1b[0m",
+        b"\x1b[7;4mkey\x1b[0m\x1b[3Cgap",
+        b"\x1b[44mleft\x1b[0m\x1b[2C\x1b[41mright\x1b[0m",
+        b"\x1b[4:3;58:2::1:2:3mcurl\x1b[0m",
+        b"\x1b[4;58:5:9mred\x1b[59;24m",
+        b"\x1b[93;41mhot\x1b[39;49m",
+        b"\x1b]8;;http://one\x07one\x1b]8;;http://two\x07two\x1b]8;;\x07",
+        b"\x1b]133;A\x07$ \x1b]133;C\x07\r\n\r\n",
+        b"".join(b"\x1b[38;2;%d;9;9mab" % n for n in range(9)) + b"\x1b[0m",
+        "\u65e5\x1b[45m\u672c\x1b[0m\u8a9e".encode() * 4,
+        "\U0001f600\u2764 \u2764\ufe0f".encode(),
+        b"\x1b(0lqqk\x1b(B",
+        b"\x1b[2J\x1b[H",
+        b"\x1b[3;1H\x1b[0J",
+        b"\x1b[3S\x1b[T",
+    ),
 ]
+
+_ONLY_BACKGROUND = re.compile(rb"\b0;4([0-7])m")  # a printed space, or an erased cell: they look the same
 
 Cell = tuple[bytes, bytes, bytes]
 
@@ -79,7 +101,9 @@ def looks(screen: Screen) -> list[list[Cell | None]]:
                     row.append(None)
                     continue
                 text = grid.cluster(x) if tag(cell) == 1 else chr(codepoint(cell) or 32).encode()
-                style = grid.style(x).replace(b"\x1b[0;44m", b"\x1b[0;48;5;4m") if cell >> 26 & 0xFFFF else b""
+                if x + 1 == len(cells) and wide(cell) == WIDE:  # cut by a resize
+                    text = b" "
+                style = _ONLY_BACKGROUND.sub(rb"0;48;5;\1m", grid.style(x)) if cell >> 26 & 0xFFFF else b""
                 link = grid.link(x, y) if cell >> 45 & 1 else b""
                 row.append((text if wide(cell) in (NARROW, WIDE) and wide(cell) != HEAD else b" ", style, link))
             out.append(row)
@@ -102,47 +126,131 @@ def shown_in(screen: Screen, view: View, size: tuple[int, int]) -> list[list[Cel
     return out + [[blank] * size[0]] * (size[1] - rows)
 
 
-def check(screen: Screen, view: View, viewer: Screen) -> None:
-    viewer.feed(view.frame())
-    assert looks(viewer) == shown_in(screen, view, viewer.size)
-    left, top = view.offset
-    cursor = screen.cursor
-    assert viewer.cursor == (cursor.x - left, cursor.y - top, cursor.visible)
-    assert viewer._terminal.mode(5) == screen._terminal.mode(5)
-    assert not screen.text_rows(0, 1)[0].strip() or view.frame() == b""
+class Viewer:
+    """A terminal that shows a window, between rows that are somebody else's."""
+
+    def __init__(self, screen: Screen, size: tuple[int, int], above: int = 0, below: int = 0) -> None:
+        self.above, self.size = above, size
+        self.terminal = Screen((size[0], above + size[1] + below))
+        for y in (*range(above), *range(above + size[1], self.terminal.size[1])):
+            self.terminal.feed(b"\x1b[%dH\x1b[7mstatus\x1b[K" % (y + 1))
+        self.others = self.split()[1]
+        self.screen, self.view = screen, screen.view(size, above)
+
+    def split(self) -> tuple[list[list[Cell | None]], list[list[Cell | None]]]:
+        """Return the window's rows, and the others."""
+        rows, end = looks(self.terminal), self.above + self.size[1]
+        return rows[self.above : end], rows[: self.above] + rows[end:]
+
+    def check(self) -> None:
+        """Draw a frame: the window shows what it should, the other rows what they did."""
+        screen, view, terminal = self.screen, self.view, self.terminal
+        terminal.feed(view.frame())
+        window, others = self.split()
+        assert window == shown_in(screen, view, self.size)
+        assert others == self.others
+        left, top = view.offset
+        cursor = screen.cursor
+        assert terminal.cursor == (cursor.x - left, self.above + cursor.y - top, cursor.visible)
+        assert terminal._terminal.mode(5) == screen._terminal.mode(5)
+        assert view.frame() == b""
 
 
-@settings(max_examples=120, deadline=None)
-@given(
-    sizes=st.tuples(st.sampled_from([(20, 6), (37, 11)]), st.tuples(st.integers(1, 45), st.integers(1, 14))),
-    chunks=st.lists(st.lists(st.sampled_from(PIECES), max_size=12), min_size=1, max_size=6),
-    resize=st.booleans(),
-)
-def test_a_viewer_of_any_size_sees_its_window_after_every_frame(
-    sizes: tuple[tuple[int, int], tuple[int, int]], chunks: list[list[bytes]], resize: bool
+def show(
+    size: tuple[int, int], viewers: list[tuple[tuple[int, int], int, int]], chunks: list[list[bytes]], resize: bool
 ) -> None:
-    screen, viewer = Screen(sizes[0]), Screen(sizes[1])
-    view = screen.view(viewer.size)
+    """Feed chunks, and after each of them check every viewer whose turn it is: the second sees every other frame."""
+    screen = Screen(size)
+    pairs = [Viewer(screen, *viewer) for viewer in viewers]
     for number, chunk in enumerate(chunks):
         screen.feed(b"".join(chunk))
         if resize and number == 2:
             screen.resize((30, 8))
-        check(screen, view, viewer)
+        for turn, viewer in enumerate(pairs):
+            if number % (turn + 1) == 0:
+                viewer.check()
+
+
+SCREENS = {
+    "size": st.sampled_from([(20, 6), (37, 11)]),
+    "viewers": st.lists(
+        st.tuples(st.tuples(st.integers(1, 45), st.integers(1, 14)), st.integers(0, 2), st.integers(0, 2)),
+        min_size=1,
+        max_size=2,
+    ),
+    "chunks": st.lists(st.lists(st.sampled_from(PIECES), max_size=12), min_size=1, max_size=6),
+    "resize": st.booleans(),
+}
+
+
+@settings(max_examples=80, deadline=None)
+@given(**SCREENS)
+def test_viewers_of_any_size_see_their_window_after_every_frame(
+    size: tuple[int, int],
+    viewers: list[tuple[tuple[int, int], int, int]],
+    chunks: list[list[bytes]],
+    resize: bool,
+) -> None:
+    show(size, viewers, chunks, resize)
+
+
+@pytest.mark.prove
+@settings(max_examples=3000, deadline=None)
+@given(**SCREENS)
+def test_many_viewers_of_any_size_see_their_window_after_every_frame(
+    size: tuple[int, int],
+    viewers: list[tuple[tuple[int, int], int, int]],
+    chunks: list[list[bytes]],
+    resize: bool,
+) -> None:
+    show(size, viewers, chunks, resize)
+
+
+def test_a_window_shows_rows_on_both_sides_of_a_page_of_the_scrollback() -> None:
+    screen = Screen((80, 24))
+    viewers = [Viewer(screen, (33, 24), 1), Viewer(screen, (20, 7))]
+    across = 0
+    for n in range(60):
+        line = "\x1b[3%dmline %d\x1b[0m of text \x1b[4%dm\u65e5\u672c\x1b[0m\x1b[3C%s\r\n"
+        screen.feed(b"".join((line % (n % 8, n, n % 7, "x" * (n % 60))).encode() for _ in range(17)))
+        pages = {screen._terminal.ref(0, y).node for y in range(24)}
+        if len(pages) > 1:
+            across += 1
+            for viewer in viewers:
+                viewer.check()
+    assert across
+
+
+def test_colours_are_written_as_every_terminal_takes_them() -> None:
+    screen = Screen((40, 3))
+    screen.feed(b"\x1b[1;31mbold\x1b[0m \x1b[42mgreen\x1b[0m \x1b[4;58:2::1:2:3mrgb\x1b[0m \x1b[4;58:5:9mred\x1b[0m")
+    frame = screen.render((20, 2))
+    for sequence in (b"\x1b[31mbold", b"\x1b[42mgreen", b"\x1b[58:2::1:2:3mrgb", b"\x1b[58:5:9mred"):
+        assert sequence in frame
+
+
+def test_what_stood_before_half_a_wide_character_goes() -> None:
+    screen = Screen((20, 3))
+    viewer = Viewer(screen, (5, 3))
+    screen.feed(b"\x1b[Hstood\x1b[3H")
+    viewer.check()
+    screen.feed("\x1b[2J\x1b[1;5H\u65e5\x1b[3H".encode())
+    viewer.check()
 
 
 def test_several_viewers_do_not_take_changes_from_each_other() -> None:
     rng = random.Random(3)
     screen = Screen((37, 11))
     sizes = [(37, 11), (10, 4), (60, 20), (37, 5)]
-    pairs = [(screen.view(size), Screen(size)) for size in sizes]
-    for _ in range(150):
+    viewers = [Viewer(screen, size) for size in sizes]
+    for _ in range(60):
         screen.feed(b"".join(rng.choices(PIECES, k=4)))
         if rng.random() < 0.1:
             screen.dump()
             screen.text_rows(-3, 3, styled=True)
-        for view, viewer in pairs:
+        for viewer in viewers:
             if rng.random() < 0.5:
-                check(screen, view, viewer)
+                viewer.check()
 
 
 def test_a_frame_costs_only_what_changed() -> None:
