@@ -40,8 +40,11 @@ EXPECTING = 5.0
 MORE = 0.5
 """Seconds behind one answer in which others may come that were not asked for: some terminals answer twice."""
 
-AHEAD = 1 << 16
-"""Bytes kept of what is typed while something to be shown is on its way."""
+AWAIT = 2.0
+"""Seconds that keys typed ahead wait for what the server was asked to show: a hung one shall not trap them."""
+
+TYPED = 4096
+"""Bytes in one read up to which each key is handled by itself: after one of them the others may mean something else."""
 
 
 class Left(Exception):
@@ -138,7 +141,8 @@ class _Attachment:
         self._expecting = monotonic() + EXPECTING  # until when the terminal's answers may come; 0: no more
         self._flush_at = 0.0  # monotonic time at which what is held was all there is; 0: nothing is
         self._overlay: Overlay | None = None
-        self._ahead: bytearray | None = None  # typed while an overlay is on its way
+        self._awaited = 0.0  # monotonic time until which an overlay is on its way; 0: none is
+        self._ahead = b""  # typed meanwhile
         self._rows: list[bytes] = []  # of the scrollback, as far as it has come
         self._bindings: dict[str, str] = {}
         self._prefix = ""
@@ -192,7 +196,9 @@ class _Attachment:
             connection, terminal, keys = self._connection, self._terminal, self._keys
             if self._end is not None and (not terminal.pending or self._leaving):
                 raise self._end  # a slow terminal gets the session's last words first
-            reading: list[int] = [0, self._signals.reading]
+            reading: list[int] = [self._signals.reading]
+            if not self._awaited:
+                reading.append(0)
             writing: list[int] = []
             if connection is not None:
                 if not terminal.full:
@@ -201,13 +207,15 @@ class _Attachment:
                     writing.append(connection.sock.fileno())
             if terminal.pending:
                 writing.append(terminal.fileno())
-            until = self._leaving or self._flush_at
+            until = self._leaving or self._awaited or self._flush_at
             timeout = max(0.0, until - monotonic()) if until else None
             ready, writable, _ = select.select(reading, writing, [], timeout)
             if until and monotonic() >= until and 0 not in ready:
                 if self._leaving:
                     raise Left(0, f"[detached from {self._name}]")
-                if keys is not None:
+                if self._awaited:
+                    self._arrived()
+                elif keys is not None:
                     self._tokens(keys.flush())
             if terminal.fileno() in writable and terminal.pending:
                 terminal.flush()
@@ -228,10 +236,13 @@ class _Attachment:
             raise Left(128 + which, f"[detached from {self._name}]")
         if _signal.SIGCONT in arrived:
             self._borrowed.again()
-            self._send(Kind.RESUME)
+            if self._overlay is None:
+                self._send(Kind.RESUME)
         if _signal.SIGWINCH in arrived:
             columns, rows = self._terminal.size()
             self._send(Kind.RESIZE, pack([b"%d" % columns, b"%d" % rows]))
+        if self._overlay is not None:
+            self._terminal.write(self._overlay.draw(self._terminal.size()))
 
     def _expect(self, until: float) -> None:
         """Expect answers of the terminal until then (monotonic time), or no more."""
@@ -250,7 +261,26 @@ class _Attachment:
         keys = self._decoder()
         if keys.expecting and monotonic() > self._expecting:
             self._expect(0.0)
-        self._tokens(keys.feed(data, bare=self._overlay is not None))
+        self._input(data)
+
+    def _input(self, data: bytes) -> None:
+        from agentmux.mux.keys import split
+
+        pieces = [data]
+        if self._overlay is not None or len(data) <= TYPED:
+            whole, rest = split(data)
+            pieces = [*whole, rest]
+        for at, piece in enumerate(pieces):
+            if self._awaited:
+                self._ahead = b"".join(pieces[at:])
+                return
+            self._tokens(self._decoder().feed(piece, bare=self._overlay is not None))
+
+    def _arrived(self) -> None:
+        """What was awaited is there, or will never be: go on with what was typed meanwhile."""
+        ahead, self._ahead, self._awaited = self._ahead, b"", 0.0
+        if ahead:
+            self._input(ahead)
 
     def _tokens(self, tokens: Iterable[Token]) -> None:
         from agentmux.mux.keys import Act, Focus, Mouse, Reply, Typed
@@ -275,17 +305,7 @@ class _Attachment:
         self._flush_at = monotonic() + keys.wait if keys.holding else 0.0
 
     def _typed(self, data: bytes, *, paste: bool) -> None:
-        if self._ahead is not None:
-            self._ahead += data[: AHEAD - len(self._ahead)]
-            return
-        if self._overlay is not None and not paste:
-            from agentmux.mux.keys import split
-
-            keys, rest = split(data)
-            while keys and self._overlay is not None:
-                self._on_overlay(self._overlay, keys.pop(0))
-            data = b"".join(keys) + rest
-        elif self._overlay is not None:
+        if self._overlay is not None:
             self._on_overlay(self._overlay, data)
             return
         if data and not self._read_only:
@@ -312,7 +332,7 @@ class _Attachment:
         else:
             if action in ("choose", "scrollback"):
                 self._send(Kind.PAUSE)
-                self._ahead = bytearray()
+                self._awaited = monotonic() + AWAIT
             self._send(Kind.ACTION, pack([action.encode(), b""]))
 
     def _show(self, shown: Overlay) -> None:
@@ -320,9 +340,7 @@ class _Attachment:
             self._send(Kind.PAUSE)
         self._overlay = shown
         self._terminal.write(shown.draw(self._terminal.size()))
-        ahead, self._ahead = self._ahead, None
-        if ahead:
-            self._typed(bytes(ahead), paste=False)
+        self._arrived()
 
     def _on_overlay(self, shown: Overlay, key: bytes) -> None:
         outcome = shown.feed(key)
@@ -339,8 +357,9 @@ class _Attachment:
             if self._overlay is None:
                 self._terminal.write(body)
         elif kind == Kind.ATTACHED:
-            self._overlay = self._ahead = None
+            self._overlay = None
             self.attached(body)
+            self._arrived()
         elif kind == Kind.NOTICE:
             from .overlay import Choose
 
@@ -406,8 +425,9 @@ class _Attachment:
         self._connection = None
         if self._leaving:
             raise Left(0, f"[detached from {self._name}]")
-        self._overlay = self._ahead = None
+        self._overlay = None
         self._rows.clear()
+        self._arrived()
         self._unsent.clear()
         columns, rows = self._terminal.size()
         text = "[agentmux: the server went away, connecting to its successor]"[:columns]

@@ -14,6 +14,8 @@ from .viewer import ClientViewer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .mux import Mux
     from .peer import Peer
     from .protocol import Request
@@ -155,8 +157,8 @@ class Attachment:
         session, viewer = self.session, self.viewer
         if self._read_only or not session.live or not session.screen.mouse_tracking:
             return
-        if (offset := viewer.offset) is not None:
-            report = _moved(report, offset, session.size)
+        if not viewer.raw:
+            report = _moved(report, viewer.place)
         if report and not session.input_high:
             session.type_in(report)
 
@@ -255,15 +257,15 @@ class Attachment:
             self.show(session)
 
 
-def _moved(report: bytes, offset: tuple[int, int], size: Size) -> bytes:
+def _moved(report: bytes, place: Callable[[int, int], tuple[int, int] | None]) -> bytes:
     """Return a mouse report with its place on the pane instead of on the terminal, b"" when it is not on the pane."""
     found = _MOUSE.fullmatch(report)
     if found is None and not (len(report) == 6 and report.startswith(b"\x1b[M")):
         return b""
-    x, y = (int(found["x"]), int(found["y"])) if found else (report[4] - 32, report[5] - 32)
-    x, y = x + offset[0], y + offset[1]
-    if not (1 <= x <= size[0] and 1 <= y <= size[1]):
+    there = place(int(found["x"]), int(found["y"])) if found else place(report[4] - 32, report[5] - 32)
+    if there is None:
         return b""
+    x, y = there
     if found:
         return b"\x1b[%b%d;%d%b" % (found["button"], x, y, found["end"])
     return report[:4] + bytes([x + 32, y + 32]) if max(x, y) <= 223 else b""

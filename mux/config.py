@@ -91,9 +91,7 @@ OPTIONS = (
     ),
     Option("window-size", "latest", "Whose size a session takes: latest, smallest or manual.", _one_of(*size.POLICIES)),
     Option("status", "off", "A line with the session's state: off, bottom or top.", _one_of(*statusline.PLACES)),
-    Option(
-        "set-clipboard", "on", "Whether programs may set the clipboard of the terminal in front.", _one_of("on", "off")
-    ),
+    Option("set-clipboard", "on", "Whether programs may set the leading client's clipboard.", _one_of("on", "off")),
     Option("scrollback-bytes", 10_000_000, "Memory for the scrollback of one session, in bytes.", _at_least(0)),
     Option(
         "journal-bytes",

@@ -43,6 +43,8 @@ ASIDE = 1 << 21
 """Bytes kept for a terminal until they may be put between two sequences: a clipboard of 1 MiB in base64."""
 
 _SYNC, _SYNC_END = mode(2026, True), mode(2026, False)
+_NO_TITLE = b"\x1b]2;\x1b\\"
+_NO_COLOURS = b"\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
 _KEYBOARD_MARKS = (b"\x1b[>", b"\x1b[<", b"\x1b[=", b"\x1b[?1049", b"\x1b[?47", b"\x1b[?1047")
 """What a change of keyboard protocol looks like: each screen has a stack of its own."""
 
@@ -101,13 +103,14 @@ class ClientViewer:
         """Whether this terminal gets the program's own bytes."""
         return not self._lined and self.size == self.session.size
 
-    @property
-    def offset(self) -> tuple[int, int] | None:
-        """What to add to a place on this terminal to have the pane's; None: the same, while it shows raw output."""
-        if self.raw or self._view is None:
+    def place(self, x: int, y: int) -> tuple[int, int] | None:
+        """Return the pane's place that a frame shows at (x, y) on this terminal, None where it shows none; from 1."""
+        y -= self._above
+        if self._view is None or not (1 <= x <= self.size[0] and 1 <= y <= self.size[1]):
             return None
-        left, top = self._view.offset
-        return left, top - self._above
+        x, y = x + self._view.offset[0], y + self._view.offset[1]
+        columns, rows = self.session.size
+        return (x, y) if x <= columns and y <= rows else None
 
     @property
     def _above(self) -> int:
@@ -263,9 +266,12 @@ class ClientViewer:
         """Return what changed: cells, and what else a terminal of another size must be told."""
         screen = self.session.screen
         frame = view.frame()
-        frame += self._if_changed("modes", screen.input_modes())
+        if modes := self._if_changed("modes", screen.input_modes()):
+            self._keys_asked = b""
+            frame += modes + self._keyboard()
         frame += self._if_changed("colours", screen.colours(), otherwise=_NO_COLOURS)
-        frame += self._if_changed("title", _title(screen.title))
+        title = b"\x1b]2;%b\x1b\\" % screen.title.encode() if screen.title else b""
+        frame += self._if_changed("title", title, otherwise=_NO_TITLE)
         if self._lined:
             row = 1 if self._above else self._rows
             frame += self._if_changed("status", statusline.drawn(self._line(), self._columns, row))
@@ -282,24 +288,21 @@ class ClientViewer:
         return (otherwise if before else b"") + now
 
     def _ask_keyboard(self) -> None:
-        """Ask the terminal for keys as the program wants them, where the program's own request does not do."""
+        self.tell(self._keyboard())
+
+    def _keyboard(self) -> bytes:
+        """Return what asks the terminal for keys as the program wants them, where its own request does not do."""
         screen = self.session.screen
         if screen.alternate != self._alternate:  # the terminal has a setting for each
             self._alternate, self._keys_asked = screen.alternate, b""
         asked = keyboard.asked_of(
             self._terminal.kitty, kitty=screen.kitty_flags, other_keys=screen.modify_other_keys, before=self._keys_asked
         )
-        if asked != self._keys_asked:
-            self._keys_asked = asked
-            self.tell(asked)
+        if asked == self._keys_asked:
+            return b""
+        self._keys_asked = asked
+        return asked
 
     def _put(self, data: bytes) -> None:
         self._wire.outbox.put_output(encode(Kind.OUTPUT, data))
         self._wire.flush()
-
-
-_NO_COLOURS = b"\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
-
-
-def _title(title: str) -> bytes:
-    return b"\x1b]2;" + title.encode() + b"\x1b\\"

@@ -164,7 +164,7 @@ def test_each_field_is_in_the_manual(world: World) -> None:
     listed = world.run("ls", "--json").ok().json[0]
     assert sorted(documented) == sorted(listed)
     more = set(world.info("one")) - set(listed)
-    assert more == {"title", "recorded_bytes"} == set(re.findall(r"^\.Ql (\w+)$", BLOCKS["info"], re.MULTILINE))
+    assert more == set(items(BLOCKS["info"], "Ql"))
 
 
 def test_the_fields_of_capture_and_server_are_in_the_manual(world: World) -> None:
@@ -235,7 +235,7 @@ def test_an_options_least_value_is_in_the_manual() -> None:
         if isinstance(option.default, str):
             continue
         text = section("agentmux.conf.5", "OPTIONS").partition(f".It Ic {option.name}\n")[2]
-        found = re.match(r"A .*, from (\d+); default", text)
+        found = re.match(r"A .*, from (-?\d+); default", text)
         assert found, option.name
         assert option.check(int(found[1])) == ""
         assert option.check(int(found[1]) - 1)
@@ -279,13 +279,15 @@ def test_the_kinds_of_records_in_the_manual_are_the_kinds() -> None:
 
 
 def test_the_bounds_in_the_manual_are_the_bounds() -> None:
-    from agentmux.mux import inputqueue, outbox, peer, server, session, size, targets
+    from agentmux.mux import clientterminal, inputqueue, outbox, peer, server, session, sidechannels, size, targets
+    from agentmux.mux.sieve import MAX_WRAPPED
     from agentmux.store import journal
 
     text = section("agentmux-protocol.7", "BOUNDS")
     bounds = dict(re.findall(r"^\.It (\S.*?) Ta (\S.*?) Ta ", text, re.MULTILINE))
     mib = "{0} MiB".format
     assert f"; {session.SHARE >> 10} KiB if they are busy" in text
+    assert f"; then one each {sidechannels.PAUSE} seconds" in text
     assert bounds == {
         "Em what": "Em bound",
         "frame": mib(protocol.MAX_BODY >> 20),
@@ -297,6 +299,9 @@ def test_the_bounds_in_the_manual_are_the_bounds() -> None:
         "standard input of a command": mib(peer.STDIN_LIMIT >> 20),
         "output of a pane at once": f"{session.READ >> 10} KiB",
         "answers to questions": f"{session.REPLY_LIMIT >> 10} KiB",
+        "calls of a session": f"{sidechannels.BURST} at once",
+        "clipboard": mib(clientterminal.CLIPBOARD_LIMIT >> 20),
+        "wrapped for tmux or screen": f"{MAX_WRAPPED >> 10} KiB",
         "events for a reader": str(events.QUEUE),
         "part of a journal": mib(journal.SEGMENT >> 20),
         "path of a socket": "107 bytes",

@@ -139,8 +139,11 @@ def _scroll_to(terminal: Terminal, top: int) -> None:
 
 def _has_gap(cells: "array[int]") -> bool:
     """Return whether an untouched cell stands before one that is not, or there is no text at all."""
-    shown = len(cells.tobytes().rstrip(b"\0")) + 7 >> 3
-    return 0 in cells[:shown] or (shown > 0 and not any(has_text(cell) for cell in cells[:shown]))
+    raw = cells.tobytes().rstrip(b"\0")
+    shown = len(raw) + 7 >> 3
+    if bytes(8) in raw and 0 in cells[:shown]:  # the first is fast, the second looks at whole cells
+        return True
+    return shown > 0 and not any(has_text(cell) for cell in cells[:shown])
 
 
 def _trim(line: bytes) -> bytes:

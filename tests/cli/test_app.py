@@ -44,7 +44,7 @@ def dispatched(caller: Caller) -> object:
 
 # The table
 
-ARGUMENTS = {"rename": ["x"], "completion": ["bash"]}
+ARGUMENTS = {"rename": ["x"], "resize": ["80x24"], "completion": ["bash"]}
 """What a command can't do without."""
 
 
@@ -64,7 +64,7 @@ def test_no_word_means_two_commands() -> None:
 
 
 def test_what_changes_something_is_not_repeated_by_itself() -> None:
-    changing = {"new", "detach", "rename", "label", "kill", "send", "interrupt", "restart", "server", "events"}
+    changing = {"new", "detach", "resize", "rename", "label", "kill", "send", "interrupt", "restart", "server", "events"}
     assert {c.name for c in COMMANDS if not c.repeatable and c.server != CLIENT} == changing
 
 

@@ -11,7 +11,7 @@ import string
 import termios
 
 import pytest
-from programs import ECHO_KEYS
+from programs import ECHO_KEYS, GRID, grid
 from terminal import Terminal, stopped
 from world import World, wait_until
 
@@ -22,25 +22,6 @@ signal.signal(signal.SIGWINCH, show)
 show()
 while True: signal.pause()
 """
-
-GRID = """
-import os, signal, tty
-tty.setcbreak(0)
-def show(*_):
-    columns, rows = os.get_terminal_size()
-    lines = [(f"{y:02}" + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)))[:columns] for y in range(rows)]
-    cells = b"".join(b"\\x1b[%d;1H%b" % (y + 1, line.encode()) for y, line in enumerate(lines))
-    os.write(1, b"\\x1b[?7l\\x1b[2J" + cells + b"\\x1b[H")
-signal.signal(signal.SIGWINCH, show)
-show()
-while True: signal.pause()
-"""
-"""Fill every cell with what its place determines, whatever the size."""
-
-
-def grid(columns: int, rows: int) -> list[str]:
-    lines = (f"{y:02}" + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)) for y in range(rows))
-    return [line[:columns] for line in lines]
 
 
 def test_new_attaches_and_the_prefix_key_detaches(world: World) -> None:

@@ -13,9 +13,9 @@ from agentmux.mux.audience import Audience
 from agentmux.mux.clientterminal import ClientTerminal
 from agentmux.mux.outbox import HIGH, Outbox
 from agentmux.mux.protocol import Decoder, Kind, encode, unpack
-from agentmux.mux.screen import Screen
+from agentmux.mux.screen import Bell, ClipboardWrite, Notification, Screen
 from agentmux.mux.session import Session
-from agentmux.mux.viewer import FRAME, ClientViewer
+from agentmux.mux.viewer import ASIDE, FRAME, SYNC_WAIT, ClientViewer
 
 SIZE = (40, 10)
 
@@ -224,6 +224,178 @@ def test_a_viewer_changes_its_way_with_the_size(pane: Pane, loop: Loop) -> None:
     pane.resize(SIZE)
     pane.prints(b", raw again")
     assert client.rows()[0] == "wide and framed, raw again"
+
+
+def test_colours_and_title_that_the_program_set_come_with_the_frames(pane: Pane, loop: Loop) -> None:
+    client = Client(pane, loop, (20, 5))
+    client.viewer.draw()
+    pane.prints(b"\x1b]2;busy\x1b\\\x1b]4;1;#102030\x1b\\\x1b]11;#000011\x1b\\x")
+    loop.advance(FRAME)
+    assert client.terminal.title == "busy"
+    assert client.terminal.colours() == pane.screen.colours() != b""
+    pane.prints(b"\x1b]104\x1b\\y")
+    loop.advance(FRAME)
+    assert client.terminal.colours() == pane.screen.colours() != b""
+    client.frames.clear()
+    pane.prints(b"z")
+    loop.advance(FRAME)
+    assert b"\x1b]" not in client.got, "once is enough"
+
+
+def test_a_frame_is_drawn_in_one_go_where_the_terminal_can(pane: Pane, loop: Loop) -> None:
+    client = Client(pane, loop, (20, 5))
+    client.viewer.draw()
+    pane.prints(b"x")
+    loop.advance(FRAME)
+    assert b"\x1b[?2026h" not in client.got
+    client.facts.reply(b"\x1b[?2026;2$y")
+    client.frames.clear()
+    pane.prints(b"y")
+    loop.advance(FRAME)
+    assert client.got.startswith(b"\x1b[?2026h") and client.got.endswith(b"\x1b[?2026l")
+    client.frames.clear()
+    client.viewer.changed()
+    loop.advance(FRAME)
+    assert client.got == b""
+
+
+def test_an_update_of_the_program_is_shown_when_it_is_whole(pane: Pane, loop: Loop) -> None:
+    client = Client(pane, loop, (20, 5))
+    client.viewer.draw()
+    pane.prints(b"\x1b[?2026hhalf")
+    loop.advance(FRAME)
+    assert client.rows()[0] == ""
+    pane.prints(b" and whole")
+    loop.advance(FRAME)
+    assert client.rows()[0] == ""
+    pane.prints(b"\x1b[?2026l")
+    assert client.rows()[0] == "half and whole"
+
+
+def test_an_update_without_an_end_is_shown_after_a_while(pane: Pane, loop: Loop) -> None:
+    client = Client(pane, loop, (20, 5))
+    client.viewer.draw()
+    pane.prints(b"\x1b[?2026hhalf")
+    loop.advance(FRAME)
+    loop.advance(SYNC_WAIT / 2)
+    assert client.rows()[0] == ""
+    loop.advance(SYNC_WAIT / 2)
+    assert client.rows()[0] == "half"
+    assert not client.terminal.synchronized
+
+
+# What the terminal is told besides
+
+
+@pytest.mark.parametrize("size", [SIZE, (20, 5)])
+def test_what_is_for_the_terminal_waits_for_the_end_of_a_sequence(
+    pane: Pane, loop: Loop, size: tuple[int, int]
+) -> None:
+    client = Client(pane, loop, size)
+    client.viewer.draw()
+    client.frames.clear()
+    pane.prints(b"\x1b]2;half a ti")
+    client.viewer.told(Notification("", "done"))
+    assert (b"\a" in client.got) is (size != SIZE), "frames are whole at any time"
+    pane.prints(b"tle\x1b\\text")
+    assert client.got.count(b"\a") == 1
+    loop.advance(FRAME)
+    assert client.rows()[0] == "text" and client.terminal.title == "half a title"
+
+
+def test_what_is_for_the_terminal_has_a_bound(pane: Pane, loop: Loop) -> None:
+    client = Client(pane, loop)
+    client.viewer.draw()
+    pane.prints(b"\x1b]2;half")
+    client.frames.clear()
+    for _ in range(100):
+        client.viewer.tell(b"\x1b]52;c;" + b"A" * 100_000 + b"\x07")
+    pane.prints(b"\x1b\\")
+    assert 1 << 20 < len(client.got) <= ASIDE + 100
+
+
+def test_the_clipboard_is_passed_on_only_if_the_user_lets_it(pane: Pane, loop: Loop) -> None:
+    client = Client(pane, loop)
+    client.viewer.draw()
+    client.viewer.told(ClipboardWrite(b"hi", False))
+    assert b"]52;" not in client.got
+    client.viewer._clipboard = lambda: True
+    client.facts = client.viewer._terminal = ClientTerminal({"TERM": "xterm-256color"})
+    client.viewer.told(ClipboardWrite(b"hi", False))
+    assert b"\x1b]52;c;aGk=" in client.got
+
+
+@pytest.mark.parametrize("size", [SIZE, (20, 5)])
+def test_a_terminal_without_the_programs_keyboard_protocol_is_asked_for_its_own(
+    pane: Pane, loop: Loop, size: tuple[int, int]
+) -> None:
+    client = Client(pane, loop, size)
+    client.viewer.draw()
+    client.frames.clear()
+    client.facts.reply(b"\x1b[?62c")  # it did not answer CSI ? u before
+    client.viewer.learned()
+    assert b"\x1b[>4;" not in client.got
+    pane.prints(b"\x1b[>5u")
+    loop.advance(FRAME)
+    assert b"\x1b[>4;2m" in client.got
+    client.frames.clear()
+    pane.prints(b"\x1b[<u")
+    loop.advance(FRAME)
+    assert b"\x1b[>4;0m" in client.got
+
+
+def test_a_bell_is_rung_once(pane: Pane, loop: Loop) -> None:
+    raw, framed = Client(pane, loop), Client(pane, loop, (20, 5))
+    for client in (raw, framed):
+        client.viewer.draw()
+        client.frames.clear()
+    pane.prints(b"\a")
+    for client in (raw, framed):
+        client.viewer.told(Bell())
+        loop.advance(FRAME)
+        assert client.got.count(b"\a") == 1
+
+
+# The status line
+
+
+@pytest.mark.parametrize("place", ["bottom", "top"])
+def test_a_status_line_takes_a_row_and_leaves_the_rest(pane: Pane, loop: Loop, place: str) -> None:
+    line = ["[api] running"]
+    client = Client(pane, loop, (SIZE[0], SIZE[1] + 1))
+    viewer = ClientViewer(
+        client,
+        cast(Session, pane),
+        client.terminal.size,
+        loop,
+        terminal=client.facts,
+        read_only=False,
+        leave=lambda why: None,
+        status=place,
+        line=lambda: line[0],
+    )
+    pane.viewers.leave(client.viewer)
+    pane.viewers.join(viewer)
+    assert viewer.size == SIZE and not viewer.raw
+    pane.prints(b"".join(b"row %d\r\n" % number for number in range(9)) + b"last")
+    viewer.draw()
+    rows = client.rows()
+    ours = rows.pop(0 if place == "top" else -1)
+    assert ours == "[api] running"
+    assert rows == pane.screen.text_rows(0, 10)
+    assert client.terminal.cursor[:2] == (4, 9 + (place == "top"))
+    line[0] = "[api] idle | waiting: other"
+    client.frames.clear()
+    viewer.changed()
+    loop.advance(FRAME)
+    assert client.rows()[0 if place == "top" else -1] == line[0]
+    assert client.terminal.cursor[:2] == (4, 9 + (place == "top"))
+    pane.prints(b"\r\nmore")
+    loop.advance(FRAME)
+    assert client.rows()[0 if place == "top" else -1] == line[0]
+    assert client.terminal.history_rows == 0
+    viewer.resized((5, 1))
+    assert viewer.size == (5, 1), "a terminal of one row has none to spare"
 
 
 # A slow client

@@ -36,6 +36,106 @@ while data := os.read(0, 4096):
 """A program that shows the bytes it gets. Its first argument is printed first: escape sequences that set modes."""
 
 
+ASK = """
+import json, os, select, sys, time, tty
+asked, journal = sys.argv[1:]
+ASK_END, END = b"\\x1b[?9999$p", b"\\x1b[?9999;0$y"
+tty.setraw(0)
+written = 0
+def write(data):
+    global written
+    written += len(data)
+    os.write(1, data)
+def wait_until_taken():
+    limit = time.monotonic() + 5
+    while sum(os.stat(f"{journal}/{name}").st_size for name in os.listdir(journal) if name.endswith(".raw")) < written:
+        assert time.monotonic() < limit, "nobody reads what was written"
+        time.sleep(0.0002)
+def ask(pieces, end):
+    began = time.monotonic()
+    for piece in pieces[:-1]:
+        write(piece)
+        wait_until_taken()
+    for piece in pieces[-1:]:
+        write(piece + (b"" if end else ASK_END))
+    end, got, limit = end or END, b"", began + 20
+    while end not in got:
+        if not select.select([0], [], [], max(0, limit - time.monotonic()))[0]: return got + b" (and that was all)", 20
+        got += os.read(0, 65536)
+    return got.replace(end, b"", 1), time.monotonic() - began
+write(b"ready")
+number = 0
+while True:
+    number += 1
+    while not os.path.exists(f"{asked}.{number}"): time.sleep(0.005)
+    with open(f"{asked}.{number}") as file: questions = json.load(file)
+    answers = [ask([bytes.fromhex(piece) for piece in pieces], bytes.fromhex(end)) for pieces, end in questions]
+    with open(f"{asked}.{number}.new", "w") as file: json.dump([(answer.hex(), took) for answer, took in answers], file)
+    os.rename(f"{asked}.{number}.new", f"{asked}.{number}.answered")
+"""
+"""Ask the terminal what files say, and write down what it answers; see ``Asking``."""
+
+GRID = """
+import os, signal, sys, tty
+path, modes = (sys.argv[1:] + ["", ""])[:2]
+tty.setcbreak(0)
+def note(what, data):
+    if path:
+        with open(path + what, "ab") as file: file.write(data)
+def show(*_):
+    columns, rows = os.get_terminal_size()
+    note(".sizes", b"%d %d\\n" % (columns, rows))
+    lines = [(f"{y:02}" + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)))[:columns] for y in range(rows)]
+    cells = b"".join(b"\\x1b[%d;1H%b" % (y + 1, line.encode()) for y, line in enumerate(lines))
+    os.write(1, b"\\x1b[?7l\\x1b[2J" + cells + b"\\x1b[H" + modes.encode().decode("unicode_escape").encode())
+signal.signal(signal.SIGWINCH, show)
+show()
+typed = b""
+while data := os.read(0, 4096):
+    note(".typed", data)
+    typed += data
+    if typed.endswith(b"!"): os.write(1, b"\\x1b[%bH" % typed.rpartition(b"@")[2][:-1])
+"""
+"""Fill every cell with what its place determines, whatever the size; "@ROW;COLUMN!" moves the cursor.
+
+With a first argument, files named after it say which sizes there were and what was typed. The second is printed last.
+"""
+
+FRAMES = """
+import os, select, signal, sys, time, tty
+path, modes = sys.argv[1], sys.argv[2].encode().decode("unicode_escape").encode()
+tty.setraw(0)
+typed, sizes, count, slowest = b"", [], 0, 0.0
+def resized(*_):
+    sizes.append(tuple(os.get_terminal_size()))
+    with open(path + ".sizes", "a") as file: file.write("%d %d\\n" % sizes[-1])
+signal.signal(signal.SIGWINCH, resized)
+resized()
+os.write(1, b"\\x1b[?7l" + modes)
+file = os.open(path + ".frames", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+while True:
+    count += 1
+    columns, rows = sizes[-1]
+    lines = [f"frame {count}"]
+    lines += [f"{y:02}" + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)) for y in range(1, rows - 1)]
+    lines += ["typed " + "".join(chr(byte) if 32 <= byte < 127 else "." for byte in typed[6 - columns:])]
+    cells = b"".join(b"\\x1b[%d;1H%b" % (y, line.ljust(columns)[:columns].encode()) for y, line in enumerate(lines, 1))
+    before = time.monotonic()
+    os.write(1, cells * 8)
+    slowest = max(slowest, time.monotonic() - before)
+    os.pwrite(file, b"%012d %012.6f" % (count, slowest), 0)
+    if select.select([0], [], [], 0.01)[0]:
+        data = os.read(0, 65536)
+        typed += data
+        with open(path + ".typed", "ab") as input: input.write(data)
+"""
+"""Fill the screen a hundred times a second, each time eight times over: 1.5 MB a second in 80x24.
+
+Files named after the first argument say how often, how slow a write was, what was typed, and which sizes there were.
+The second argument is printed first.
+"""
+
+
 class Counters:
     """Sessions that print numbered lines: ``counters.start`` them, do your worst, ``counters.check``."""
 
@@ -114,3 +214,16 @@ def insist_on_new_lines(terminal: Terminal, after: int, since: float) -> float:
         what=lambda: f"lines after {after} in\n{terminal.text()}",
     )
     return time.monotonic() - since
+
+
+def grid(columns: int, rows: int) -> list[str]:
+    """Return what ``GRID`` shows."""
+    lines = (f"{y:02}" + "".join(chr(97 + (x + y) % 26) for x in range(2, columns)) for y in range(rows))
+    return [line[:columns] for line in lines]
+
+
+def framed(rows: list[str], typed: str) -> bool:
+    """Whether a terminal of the pane's size shows a frame of ``FRAMES`` whole."""
+    cells = grid(len(rows[1]), len(rows))[1:-1]
+    shown = "typed " + typed[6 - len(rows[1]) :]
+    return rows[0].startswith("frame ") and rows[1:-1] == cells and rows[-1] == shown

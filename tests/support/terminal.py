@@ -12,7 +12,7 @@ import subprocess
 import termios
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agentmux.mux.screen import Screen
 
@@ -25,6 +25,10 @@ class Terminal:
     """A pty with a program in it, read all the time by a thread, shown by our emulator.
 
     The test keeps the slave open: its settings can be compared, and the end of the program does not end it.
+
+    Attributes:
+        rate: bytes read in a second; 0 for all that there are.
+        answering: what is done with the terminal's answer to a query; it is typed at once.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Terminal:
         cwd: str,
         size: tuple[int, int] = (80, 24),
         reading: bool = True,
+        rate: int = 0,
     ) -> None:
         self.master, self.slave = os.openpty()
         os.set_blocking(self.master, False)
@@ -42,6 +47,8 @@ class Terminal:
         self.size = size
         self.raw = b""
         self.reading = reading
+        self.rate = rate
+        self.answering: Callable[[bytes], object] = self.type
         self._set_size(size)
         self.settings = termios.tcgetattr(self.slave)
         self._new: list[bytes] = []
@@ -75,13 +82,15 @@ class Terminal:
                 os.read(self._wake_reading, 100)
             if self.master in ready:
                 try:
-                    data = os.read(self.master, 1 << 16)
+                    data = os.read(self.master, 1 << 10 if self.rate else 1 << 16)
                 except BlockingIOError:
                     continue
                 except OSError:
                     return
                 with self._lock:
                     self._new.append(data)
+                if self.rate:
+                    select.select([self._wake_reading], [], [], len(data) / self.rate)
 
     def stop_reading(self) -> None:
         """Be a terminal that hangs."""
@@ -101,7 +110,7 @@ class Terminal:
             self.screen.feed(new)
 
     def _answer(self, reply: bytes) -> None:
-        self.type(reply)
+        self.answering(reply)
 
     # -- what it shows
 
@@ -174,6 +183,21 @@ class Terminal:
             except BlockingIOError:
                 assert time.monotonic() < deadline, f"{len(data)} bytes were not taken in {seconds:g} s"
                 select.select([], [self.master], [], 0.1)
+
+    def type_split(self, data: bytes) -> None:
+        """Type byte by byte, each when the client has read the one before."""
+        for byte in data:
+            before = self._bytes_read()
+            self.type(bytes([byte]))
+            deadline = time.monotonic() + SECONDS
+            while self._bytes_read() == before:
+                assert time.monotonic() < deadline, "the client does not read"
+                time.sleep(0.0002)
+
+    def _bytes_read(self) -> int:
+        """Return how much the client has read, its socket aside."""
+        with open(f"/proc/{self.pid}/io") as file:
+            return int(file.readline().removeprefix("rchar: "))
 
     def resize(self, size: tuple[int, int]) -> None:
         """Change the window's size."""
