@@ -43,9 +43,6 @@ MORE = 0.5
 AWAIT = 2.0
 """Seconds that keys typed ahead wait for what the server was asked to show: a hung one shall not trap them."""
 
-TYPED = 4096
-"""Bytes in one read up to which each key is handled by itself: after one of them the others may mean something else."""
-
 
 class Left(Exception):
     """The attachment is over.
@@ -264,17 +261,22 @@ class _Attachment:
         self._input(data)
 
     def _input(self, data: bytes) -> None:
-        from agentmux.mux.keys import split
+        """Take what was typed; after a key that shows something, the others are for that."""
+        keys = self._decoder()
+        while data and not self._awaited:
+            if self._overlay is None:
+                data = self._tokens(keys.feed(data))
+                continue
+            from agentmux.mux.keys import split
 
-        pieces = [data]
-        if self._overlay is not None or len(data) <= TYPED:
             whole, rest = split(data)
-            pieces = [*whole, rest]
-        for at, piece in enumerate(pieces):
-            if self._awaited:
-                self._ahead = b"".join(pieces[at:])
+            while whole and self._overlay is not None and not self._awaited:
+                self._tokens(keys.feed(whole.pop(0), bare=True))
+            data = b"".join(whole) + rest
+            if self._overlay is not None and not whole:
+                self._tokens(keys.feed(rest, bare=True))
                 return
-            self._tokens(self._decoder().feed(piece, bare=self._overlay is not None))
+        self._ahead = data
 
     def _arrived(self) -> None:
         """What was awaited is there, or will never be: go on with what was typed meanwhile."""
@@ -282,14 +284,18 @@ class _Attachment:
         if ahead:
             self._input(ahead)
 
-    def _tokens(self, tokens: Iterable[Token]) -> None:
+    def _tokens(self, tokens: Iterable[Token]) -> bytes:
+        """Do what they say; return what must be decoded anew, because the keyboard has changed hands."""
         from agentmux.mux.keys import Act, Focus, Mouse, Reply, Typed
 
         for token in tokens:
             if isinstance(token, Typed):
                 self._typed(token.data, paste=token.paste)
             elif isinstance(token, Act):
+                unread = self._decoder().unread
                 self._act(token.action)
+                if self._awaited or self._overlay is not None:
+                    return unread
             elif isinstance(token, Mouse):
                 if self._overlay is None:
                     self._send(Kind.MOUSE, token.data)
@@ -303,6 +309,7 @@ class _Attachment:
                 self._send(Kind.REPLY, token.data)
         keys = self._decoder()
         self._flush_at = monotonic() + keys.wait if keys.holding else 0.0
+        return b""
 
     def _typed(self, data: bytes, *, paste: bool) -> None:
         if self._overlay is not None:

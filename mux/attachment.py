@@ -212,7 +212,7 @@ class Attachment:
 
     async def _act(self, action: str, argument: str) -> None:
         if action == "new":
-            spec = Spec((), self._request.cwd, self._request.env, size=self._size, umask=self._request.umask)
+            spec = Spec((), self._request.cwd, self._request.env, size=self.viewer.size, umask=self._request.umask)
             self.show(await self._mux.create(spec))
         elif action in ("next", "previous"):
             self._step(1 if action == "next" else -1)

@@ -65,7 +65,7 @@ _SIGNS = (
 # tcell issue 499), urxvt with an extension that is not loaded by default (microsoft/terminal issue 7718), Windows
 # Terminal from 1.26 on (its pull request 20012) and gives no version to tell. They get a bell as well.
 _OSC_9 = {"iterm2", "warp"}
-_OSC_777 = {"foot", "ghostty", "wezterm", "contour"}
+_OSC_777 = {"foot", "ghostty", "wezterm", "contour", "agentmux"}
 _MAYBE_777 = {"urxvt", "vte", "windows"}
 
 # Progress: from which version on. Before theirs, iTerm2 (gitlab.com/gnachman/iterm2 issue 12587) and WezTerm (issue
@@ -73,6 +73,7 @@ _MAYBE_777 = {"urxvt", "vte", "windows"}
 # VTE: its 0.80, where ST must end it. mintty 3.4.2 and ConEmu: rockorager.dev/misc/osc-9-4-progress-bars. tmux 3.7 has
 # a progress bar per pane. VS Code's terminal has xterm.js's progress addon.
 _PROGRESS = {
+    "agentmux": (),
     "ghostty": (1, 2),
     "iterm2": (3, 6, 6),
     "wezterm": (20250209,),

@@ -255,10 +255,12 @@ class InputDecoder:
 
     Attributes:
         expecting: whether replies of the terminal are due. Set by the caller; an ESC is then held back as well.
+        unread: what follows the Act that :meth:`feed` has just yielded. A caller may stop there and feed it later.
     """
 
     def __init__(self, prefix: str, bindings: Mapping[str, str]) -> None:
         self.expecting = False
+        self.unread = b""
         self._prefix = _ALIASES.get(prefix, prefix)
         self._bindings = {_ALIASES.get(name, name): action for name, action in bindings.items()}
         # Where to look closer while nothing is armed: ESC, and how a prefix that is no sequence begins.
@@ -382,6 +384,7 @@ class InputDecoder:
                 if start < at:
                     yield Typed(data[start:at])
                 start = token.end()
+                self.unread = data[start:] if meaning and isinstance(meaning[0], Act) else b""
                 yield from meaning
             at = token.end()
         if start < len(data):

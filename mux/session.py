@@ -28,7 +28,7 @@ from .errors import InputFull, NotRunning
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
 from .reset import fresh
-from .screen import Screen, ScreenEvent
+from .screen import Progress, ProgressState, Screen, ScreenEvent
 from .shadow import Shadow
 from .sidechannels import SideChannels
 from .size import Size
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from .audience import Viewer
     from .notes import Status
-    from .screen import Colours, Progress
+    from .screen import Colours
 
 READ = 1 << 16
 """Most bytes read from one pane before the others have their turn."""
@@ -436,7 +436,7 @@ class Session:
     @property
     def waits(self) -> bool:
         """Whether a person should look: the program says so, or has called."""
-        return self.unseen or (self.status is not None and self.status.state == "blocked")
+        return self.live and (self.unseen or (self.status is not None and self.status.state == "blocked"))
 
     # -- what the side channels bring (sidechannels.Listener)
 
@@ -510,6 +510,7 @@ class Session:
         self.unseen = False
         self._agree(at_once=True)
         self._tell_focus()
+        self._lead_changed(None)
 
     def detach(self, viewer: Viewer) -> None:
         """Stop telling ``viewer``."""
@@ -517,11 +518,22 @@ class Session:
             self.viewers.leave(viewer)
             self._agree(at_once=False)
             self._tell_focus()
+            self._lead_changed(None)
 
     def active(self, viewer: Viewer) -> None:
         """``viewer`` typed: it leads from now on."""
+        before = self.viewers.leader
         if self.viewers.typed(viewer):
             self._agree(at_once=True)
+            self._lead_changed(before)
+
+    def _lead_changed(self, before: Viewer | None) -> None:
+        """Show what is under way on the terminal that leads now, and on that one only."""
+        if self.progress is not None and (leader := self.viewers.leader) is not before:
+            if before is not None:
+                before.told(Progress(ProgressState.REMOVED, None))
+            if leader is not None:
+                leader.told(self.progress)
 
     def viewer_resized(self) -> None:
         """A viewer's size is another one now."""

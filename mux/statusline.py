@@ -8,7 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .size import Size
+
 PLACES = ("off", "bottom", "top")
+
+
+def pane_size(terminal: Size, place: str) -> Size:
+    """Return the size of a pane that fills a terminal with the line at ``place``, where there is room for both."""
+    return terminal[0], terminal[1] - (place != "off" and terminal[1] > 1)
 
 
 def text(name: str, state: str, waiting: Sequence[str]) -> str:

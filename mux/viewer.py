@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import keyboard, statusline
 from .protocol import Kind, encode, pack
 from .reset import KEEP_TITLE, mode
-from .screen import Bell, ClipboardWrite, Notification, Progress
+from .screen import Bell, ClipboardWrite, Notification, Progress, ProgressState
 from .size import Size
 
 TYPE_CHECKING = False
@@ -90,13 +90,14 @@ class ClientViewer:
         self._aside = b""  # for the terminal, at the next end of a sequence
         self._keys_asked = b""
         self._alternate = False
+        self._progress = False  # the terminal shows one
         self.resized(size)
 
     def resized(self, size: Size) -> None:
         """The client's terminal has another size."""
         self._columns, self._rows = size
-        self._lined = self._status != "off" and self._rows > 1
-        self.size: Size = (size[0], size[1] - self._lined)
+        self.size: Size = statusline.pane_size(size, self._status)
+        self._lined = self.size != size
 
     @property
     def raw(self) -> bool:
@@ -141,6 +142,7 @@ class ClientViewer:
         if isinstance(event, Notification):
             self.tell(self._terminal.notification(event.title, event.body))
         elif isinstance(event, Progress):
+            self._progress = event.state is not ProgressState.REMOVED
             self.tell(self._terminal.progress(event.state.value, event.value))
         elif isinstance(event, ClipboardWrite):
             if self._clipboard():
@@ -225,12 +227,12 @@ class ClientViewer:
         self.redraw()
 
     def stop(self) -> None:
-        """No more frames; what only this terminal was told is taken back."""
+        """No more frames; a progress that this terminal shows is over."""
         self.gone = True
         self._stop_timer()
-        if self.session.progress is not None and self.session.viewers.leader is self:
+        if self._progress:
             self.paused = False
-            self.tell(self._terminal.progress(0, None))
+            self.told(Progress(ProgressState.REMOVED, None))
 
     def _stop_timer(self) -> None:
         self._held_since = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from agentmux.mux import statusline
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import AgentmuxError, BadUsage, NeedsTerminal, Nested
 from agentmux.mux.mux import Spec
@@ -44,9 +45,11 @@ async def run(
         if not detached:
             asking.attach(running[0])
         return None
-    here = mux.config().text("default-size").split("x")
+    config = mux.config()
+    here = config.text("default-size").split("x")
     given = (columns or int(here[0]), rows or int(here[1])) if columns or rows else None
-    size = given or (None if detached or 0 in request.size else request.size)
+    shown = None if detached or 0 in request.size else statusline.pane_size(request.size, config.text("status"))
+    size = given or shown
     if columns < 0 or rows < 0:
         raise BadUsage("new: a size below 1x1", hint="give -x and -y as positive numbers")
     spec = Spec(

@@ -22,6 +22,8 @@ def run(
         wanted = sizes.parsed(size)
     except ValueError:
         raise BadUsage(f"resize: {size!r} is not COLUMNSxROWS", hint="such as: agentmux resize 120x40") from None
+    if "{}x{}".format(*wanted) != size:
+        raise BadUsage(f"resize: {size!r} is too large", hint="the largest is {}x{}".format(*sizes.CEILING))
     session = asking.session(target)
     config = asking.mux.config()
     if session.viewers.wanted_size(config.text("window-size")) is not None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from ..version import VERSION
 from ..screenevents import (
     Bell,
     ClipboardWrite,
@@ -20,6 +19,7 @@ from ..screenevents import (
     ScreenEvent,
     TitleChanged,
 )
+from ..version import VERSION
 from .ffi import ffi, lib
 
 CELL = (8, 16)

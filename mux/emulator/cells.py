@@ -335,7 +335,9 @@ class Grid:
                     x = first + end
                     continue
             if width >= TAIL or (width == WIDE and x + 1 >= stop):  # without its other half here: blank
-                if width == HEAD and not solid:
+                if width == HEAD and not solid:  # printing here would end the soft wrap
+                    if pen != RESET:
+                        put(b"\x1b[X")
                     skipped += 1
                 else:
                     put(b" ")

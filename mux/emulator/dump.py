@@ -9,10 +9,10 @@ modes, and which of 47, 1047 and 1049 entered the alternate screen.
 import re
 from typing import Any, NamedTuple
 
+from ..reset import ANSI_MODES, MODES, PRELUDE, mode
 from . import clone
 from .cells import RESET, Grid
 from .ffi import ffi
-from .reset import ANSI_MODES, MODES, PRELUDE, mode
 from .terminal import Terminal
 
 _ALTERNATE, _PRIMARY = b"\x1b[?1049h", b"\x1b[?47l"

@@ -12,9 +12,9 @@ from array import array
 from itertools import compress
 from typing import NamedTuple
 
+from ..reset import mode
 from .cells import CHARACTER, TAIL, VISIBLE, WIDE, Grid, decoded, every, narrow, wide, width_of
 from .dump import DEFAULT_SHAPE
-from .reset import mode
 from .terminal import Terminal
 
 _REVERSE = 5

@@ -2,8 +2,9 @@
 
 The library is compiled without safety checks. One crash is known: with grapheme clustering (mode 2027) on, a
 conjunct printed outside a margin. So 2027 never stays on: wherever a chunk could set it, the write is cut behind
-the final byte and the mode taken back. One stall is known: REP (``CSI n b``) of 65535 wide or linked characters
-takes 0.2 s for 8 bytes. So counts over a line's width draw from a bounded pool.
+the final byte and the mode taken back. So is mode 40, which lets a program resize its terminal (DECCOLM).
+One stall is known: REP (``CSI n b``) of 65535 wide or linked characters takes 0.2 s for 8 bytes. So counts over a
+line's width draw from a bounded pool.
 
 Whether bytes *are* such a sequence is not decided here, only whether they could be: control bytes may stand
 inside a sequence, 0x9b introduces one inside some strings, and a chunk may begin anywhere. The terminal, fed up to
@@ -14,7 +15,7 @@ import re
 
 from .terminal import Terminal
 
-_GRAPHEMES = 2027
+_NEVER_ON = (40, 2027)
 _POOL = 10_000
 """Characters that the REPs of one feed may repeat beyond a line's width each: 30 ms at the worst."""
 
@@ -25,7 +26,7 @@ _LOOSE = rb"\x00-\x1a\x1c-\x1f\x7f-\xff"  # what may stand inside a control sequ
 # A literal first and a look-behind: 50 to 120 us for 64 KiB, where a pattern from the ESC on takes 300 to 1000.
 _REPEAT = re.compile(rb"b(?<=[0-9%b]b)" % _LOOSE)
 _SET = re.compile(rb"h(?<=[0-?%b]h)" % _LOOSE)
-_2027 = re.compile(rb"2[%b]*0[%b]*2[%b]*7" % ((_LOOSE,) * 3))
+_NEVER = re.compile(rb"4[%b]*0|2[%b]*0[%b]*2[%b]*7" % ((_LOOSE,) * 4))
 _DIGITS = re.compile(rb"[0-9%b]*" % _LOOSE)
 _FINISHED = re.compile(rb"[0-?%b]*([bh])" % _LOOSE)
 _CONTROLS = bytes([*range(0x1B), *range(0x1C, 0x20), 0x7F])
@@ -54,8 +55,9 @@ class Guard:
             if final == ord("h"):
                 terminal.write(data[position : at + 1])
                 position = at + 1
-                if terminal.mode(_GRAPHEMES):
-                    terminal.set_mode(_GRAPHEMES, False)
+                for number in _NEVER_ON:
+                    if terminal.mode(number):
+                        terminal.set_mode(number, False)
                 continue
             terminal.write(data[position:at])
             position = at
@@ -97,7 +99,7 @@ def _cuts(data: bytes, ground: bool, columns: int) -> list[tuple[int, int]]:
     for match in _SET.finditer(data, low):
         at = match.start()
         private = data.rfind(b"?", low, at)
-        if private >= 0 and _2027.search(data, private, at):
+        if private >= 0 and _NEVER.search(data, private, at):
             cuts.append((at, ord("h")))
         low = at
     cuts.sort()

@@ -5,10 +5,10 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..reset import PRELUDE
 from . import clone
 from .cells import TAIL, Grid, has_text, wide
 from .ffi import ffi, lib
-from .reset import PRELUDE
 from .terminal import Terminal, check
 
 _LEAVE_ALTERNATE = b"\x18\x1b[?47l"

@@ -68,7 +68,7 @@ def test_the_scrollback_viewer_follows_the_size_of_the_terminal(world: World) ->
     terminal.resize((60, 10))
     terminal.shows(" 1-9/500")
     terminal.type("q")
-    terminal.shows_rows([*map(str, range(491, 501))])
+    terminal.shows_rows([*map(str, range(492, 501))])
 
 
 def test_the_scrollback_reaches_beyond_what_attach_printed_and_shows_full_screen_programs_too(world: World) -> None:

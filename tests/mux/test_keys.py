@@ -529,3 +529,12 @@ def test_after_whatever_came_the_prefix_works(chunks: list[bytes], flushes: list
     list(decoder.feed(b" " + END))
     list(decoder.flush())
     assert list(decoder.feed(b"\x02d")) == [DETACH]
+
+
+def test_what_follows_a_bound_key_can_be_kept_for_later() -> None:
+    decoder = InputDecoder("C-b", {"[": "scrollback"})
+    for token in decoder.feed(b"ab\x02[/cd\x02d\x1b[200~"):
+        if isinstance(token, Act):
+            break
+    assert decoder.unread == b"/cd\x02d\x1b[200~"
+    assert list(decoder.feed(b"xy")) == [Typed(b"xy")], "and the decoder is between keys"

@@ -1,1 +1,0 @@
-from ..reset import *  # noqa: F403
