@@ -188,9 +188,8 @@ class _Attachment:
                 for kind, body in self._connection.taken():
                     self._frame(kind, body)
                     drawn = drawn or kind == Kind.OUTPUT
-            if drawn:
-                self._decoder()
-            connection, terminal, keys = self._connection, self._terminal, self._keys
+            connection, terminal = self._connection, self._terminal
+            keys = self._decoder() if drawn and not terminal.pending else self._keys
             if self._end is not None and (not terminal.pending or self._leaving):
                 raise self._end  # a slow terminal gets the session's last words first
             reading: list[int] = [self._signals.reading]

@@ -285,7 +285,7 @@ class Screen:
     @property
     def modify_other_keys(self) -> int:
         """The level of xterm's modifyOtherKeys, 0 while it is off. Costs 40 us."""
-        return 2 if self._terminal.extra("keyboard") else 0
+        return 2 if self._terminal.extra("keyboard")[1] else 0
 
     def answer(self, question: bytes) -> bytes:
         """Return the reply to a query that the library does not answer as agents need it, b"" for none.
@@ -426,6 +426,11 @@ class Screen:
         from .emulator import keys
 
         return keys.paste(text, bracketed=self.bracketed_paste)
+
+
+def load() -> None:
+    """Load all of the emulator now: later its files may be another version's."""
+    from .emulator import answers, dump, frames, guard, history, keys, snapshot  # noqa: F401
 
 
 class View:

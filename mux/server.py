@@ -21,7 +21,7 @@ from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.sessions import Sessions
 
-from . import paths
+from . import paths, screen
 from .client import launch_argv, peer_uid
 from .config import File
 from .errors import AgentmuxError, StoreFailed
@@ -105,6 +105,8 @@ class Server:
         for _ in self._loading:
             self._loop.call_soon(self._load)
             return
+        screen.load()
+        gc.freeze()
 
     def _accept(self) -> None:
         assert self._listener is not None

@@ -45,6 +45,15 @@ class _Margins(NamedTuple):
     right: int
 
 
+class _State(NamedTuple):
+    """What the library can only tell as bytes."""
+
+    tabs: bytes
+    margins: bytes
+    other_keys: bytes
+    pen: bytes
+
+
 def dump(live: Terminal) -> bytes:
     """Return the bytes that rebuild both screens, cursors and modes in a terminal ``reset_client`` has prepared."""
     try:
@@ -54,23 +63,17 @@ def dump(live: Terminal) -> bytes:
     out = [PRELUDE]
     if live.alternate():
         out.append(_primary(prefix))
-    with clone.decode_ready(prefix) as copy:
-        with Grid(copy) as grid:
-            out.append(grid.draw())
-            # From the live terminal: a snapshot loses a pending wrap at a margin.
-            cursor = _place(live, grid)
-            shape = grid.shape()
-        modes = _modes(copy)
-        pen, tabs = _pen(copy), copy.extra("tabstops")
-        margins, left_right = _margins(copy), copy.mode(69)
-        other_keys = copy.extra("keyboard")
-        kitty = _kitty_stack(copy)
-        spared = _spared(copy, out[-1], pen)
-        out.append(b"" if tabs == _default_tabs(copy.size()[0]) else tabs)
-        out.append(kitty + other_keys)
-    out.append(_saved_cursor(prefix))
-    out.append(_cursor(cursor, pen, margins, left_right) + spared)
-    out.append(modes)
+    with clone.decode_ready(prefix) as copy, Grid(copy) as grid:
+        drawn = grid.draw()
+        # From the live terminal: a snapshot loses a pending wrap at a margin.
+        cursor, shape = _place(live, grid), grid.shape()
+        tabs, region, other_keys, pen = _state(copy)
+        margins, left_right = _margins(copy, region), copy.mode(69)
+        modes, kitty = _modes(copy), _kitty_stack(copy)
+        saved = _saved_cursor(copy, grid)  # from here on the copy is taken apart
+        spared = _spared(copy, drawn, pen)
+        out += [drawn, b"" if tabs == _default_tabs(copy.size()[0]) else tabs, kitty, other_keys, saved]
+    out += [_cursor(cursor, pen, margins, left_right), spared, modes]
     if shape != DEFAULT_SHAPE:
         out.append(b"\x1b[%d q" % shape)
     out += [colours(live), title(live)]
@@ -88,17 +91,15 @@ def _primary(prefix: bytes) -> bytes:
         with Grid(copy) as grid:
             saved = _place(copy, grid)
         origin = _ORIGIN if saved.origin else b""
-        pen = _pen(copy)
+        pen = _state(copy).pen
         return drawn + origin + saved.bytes() + pen + _spared(copy, drawn, pen) + stack + _ALTERNATE + PRELUDE
 
 
-def _saved_cursor(prefix: bytes) -> bytes:
-    """Save the saved cursor again, with full margins, so that every position can be reached."""
-    with clone.decode_ready(prefix) as copy:
-        copy.write(_RESTORE_CURSOR)
-        with Grid(copy) as grid:
-            saved = _place(copy, grid)
-        pen = _pen(copy)
+def _saved_cursor(copy: Terminal, grid: Grid) -> bytes:
+    """Return the bytes that save the saved cursor again, with full margins, so that every position can be reached."""
+    copy.write(_RESTORE_CURSOR)
+    grid.update()
+    saved, pen = _place(copy, grid), _state(copy).pen
     if (saved, pen) == (_Place(0, 0, None, False), RESET):
         return b""
     return (_ORIGIN if saved.origin else b"") + saved.bytes() + pen + b"\x1b7" + PRELUDE
@@ -128,12 +129,13 @@ def _poor(live: Terminal) -> bytes:
     with Grid(live) as grid:
         drawn, cursor, shape = grid.draw(), _place(live, grid), grid.shape()
     flags = live.get("KITTY_KEYBOARD_FLAGS", "uint8_t")
+    state = _state(live)
     return b"".join(
         (
             PRELUDE + (_ALTERNATE + PRELUDE if live.alternate() else b"") + drawn,
             b"\x1b[>%du" % flags if flags else b"",
-            live.extra("keyboard"),
-            _cursor(cursor, _pen(live), _margins(live), live.mode(69)),
+            state.other_keys,
+            _cursor(cursor, state.pen, _margins(live, state.margins), live.mode(69)),
             _modes(live),
             b"\x1b[%d q" % shape if shape != DEFAULT_SHAPE else b"",
             colours(live) + title(live),
@@ -146,7 +148,7 @@ def input_modes(terminal: Terminal) -> bytes:
     drawing = {5, 7, 12, 25, 45, 1045}
     modes = b"".join(mode(number, terminal.mode(number)) for number, _ in MODES if number not in drawing)
     flags = terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t")
-    return modes + b"\x1b[>4;0m" + terminal.extra("keyboard") + b"\x1b[=%d;1u" % flags
+    return modes + b"\x1b[>4;0m" + terminal.extra("keyboard")[1] + b"\x1b[=%d;1u" % flags
 
 
 def _place(terminal: Terminal, grid: Grid) -> _Place:
@@ -155,8 +157,15 @@ def _place(terminal: Terminal, grid: Grid) -> _Place:
     return _Place(x, y, grid.wrapping_cell(x, y) if pending else None, terminal.mode(6))
 
 
-def _pen(terminal: Terminal) -> bytes:
-    return terminal.extra("style", "hyperlink", "protection", "charsets")
+_AFTER = re.compile(rb"((?:\x1b\[\d+;\d+[rs])*)((?:\x1b\[>4;\d+m)?)(.*)", re.DOTALL)
+
+
+def _state(terminal: Terminal) -> _State:
+    names = ("tabstops", "scrolling_region", "keyboard", "style", "hyperlink", "protection", "charsets")
+    tabs, after = terminal.extra(*names)
+    found = _AFTER.fullmatch(after)
+    assert found is not None  # its last group takes anything
+    return _State(tabs, *found.groups())
 
 
 def _spared(copy: Terminal, drawn: bytes, pen: bytes) -> bytes:
@@ -188,8 +197,7 @@ def _default_tabs(columns: int) -> bytes:
     return b"\x1b[3g" + b"".join(b"\x1b[%dG\x1bH" % (x + 1) for x in range(8, columns, 8)) + b"\x1b[H"
 
 
-def _margins(terminal: Terminal) -> _Margins:
-    sequence = terminal.extra("scrolling_region")
+def _margins(terminal: Terminal, sequence: bytes) -> _Margins:
     columns, rows = terminal.size()
     vertical = re.search(rb"\x1b\[(\d+);(\d+)r", sequence)
     horizontal = re.search(rb"\x1b\[(\d+);(\d+)s", sequence)

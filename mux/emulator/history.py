@@ -179,9 +179,17 @@ def _joined(terminal: Terminal, first: int, stop: int) -> bytes:
         return bool(wraps[0]) and (has_text(cell[0]) or wide(cell[0]) >= TAIL)
 
     selection = terminal.rows(first, stop - 1, "HISTORY")
+    text = terminal.styled(selection, joined=not wrapped(stop - 1))
+    if _is_sure(text) and terminal.plain(terminal.rows(stop - 1, stop - 1, "HISTORY")):
+        return text
     lines, corrected = _styled_rows(terminal, first, stop, "HISTORY")
     if not corrected:
         shown = terminal.plain(selection).count(b"\n") + 1  # up to the last row with text
-        return terminal.styled(selection, joined=not wrapped(stop - 1)) + b"\r\n" * (stop - first - shown)
+        return text + b"\r\n" * (stop - first - shown)
     ends = (b"" if wrapped(y) else b"\r\n" for y in range(first, stop - 1))
     return b"".join(line + end for line, end in zip(lines, [*ends, b""], strict=True))
+
+
+def _is_sure(text: bytes) -> bool:
+    """Return whether the formatter got none of these rows wrong: all have text, and no style that blanks show."""
+    return not (text.startswith(b"\r\n") or b"\r\n\r\n" in text or _SEEN_ON_BLANKS.search(text))

@@ -101,7 +101,7 @@ class Keyboard:
     def encode(self, terminal: Terminal, keys: list[tuple[str, int]]) -> bytes:
         """Return what the keys send in the terminal's current modes; ``keys`` is what ``split_name`` gave."""
         lib.ghostty_key_encoder_setopt_from_terminal(self._encoder, terminal.h)
-        legacy = not terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t") and not terminal.extra("keyboard")
+        legacy = not terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t") and not terminal.extra("keyboard")[1]
         return b"".join(self._one(name, modifiers, legacy) for name, modifiers in keys)
 
     def _one(self, name: str, modifiers: int, legacy: bool) -> bytes:

@@ -112,13 +112,14 @@ def state(terminal: Terminal) -> dict[str, Any]:
     found["title"], found["colours"] = terminal.string("TITLE"), dump.colours(terminal)
     prefix = clone.at_ground(clone.encode_prefix(terminal))
     with clone.decode_ready(prefix) as copy:
-        found["margins"], found["tabs"] = copy.extra("scrolling_region"), copy.extra("tabstops")
-        found["other keys"], found["pen"] = copy.extra("keyboard"), _charsets(dump._pen(copy))
+        found["tabs"], found["margins"] = copy.extra("tabstops", "scrolling_region")
+        found["other keys"] = copy.extra("keyboard")
+        found["pen"] = _charsets(copy.extra("style", "hyperlink", "protection", "charsets")[1])
         found["kitty"] = dump._kitty_stack(copy)
         copy.write(b"\x1b8")
         with Grid(copy) as grid:
             found["saved cursor"] = _place(copy, grid)
-        found["saved pen"] = _charsets(copy.extra("style", "protection", "charsets"))
+        found["saved pen"] = _charsets(copy.extra("style", "protection", "charsets")[1])
     if found["alternate"]:
         with clone.decode_ready(prefix) as copy:
             copy.write(b"\x1b[?47l")
