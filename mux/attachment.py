@@ -157,8 +157,9 @@ class Attachment:
         session, viewer = self.session, self.viewer
         if self._read_only or not session.live or not session.screen.mouse_tracking:
             return
-        if not viewer.raw:
-            report = _moved(report, viewer.place)
+        pixels = session.screen.mouse_pixels
+        if not (pixels and viewer.raw):
+            report = _moved(report, viewer.place, pixels)
         if report and not session.input_high:
             session.type_in(report)
 
@@ -257,8 +258,13 @@ class Attachment:
             self.show(session)
 
 
-def _moved(report: bytes, place: Callable[[int, int], tuple[int, int] | None]) -> bytes:
-    """Return a mouse report with its place on the pane instead of on the terminal, b"" when it is not on the pane."""
+def _moved(report: bytes, place: Callable[[int, int], tuple[int, int] | None], pixels: tuple[int, int] | None) -> bytes:
+    """Return a mouse report with its place on the pane instead of on the terminal, b"" when it is not on the pane.
+
+    Args:
+        place: returns the place of a cell.
+        pixels: the size of a cell for a program that wants pixels, None for one that wants cells.
+    """
     found = _MOUSE.fullmatch(report)
     if found is None and not (len(report) == 6 and report.startswith(b"\x1b[M")):
         return b""
@@ -266,6 +272,8 @@ def _moved(report: bytes, place: Callable[[int, int], tuple[int, int] | None]) -
     if there is None:
         return b""
     x, y = there
+    if pixels is not None:
+        x, y = (x - 1) * pixels[0] + pixels[0] // 2, (y - 1) * pixels[1] + pixels[1] // 2
     if found:
         return b"\x1b[%b%d;%d%b" % (found["button"], x, y, found["end"])
     return report[:4] + bytes([x + 32, y + 32]) if max(x, y) <= 223 else b""

@@ -271,6 +271,13 @@ class Screen:
         return bool(self._terminal.get("MOUSE_TRACKING", "bool"))
 
     @property
+    def mouse_pixels(self) -> tuple[int, int] | None:
+        """The size of a cell in pixels if the program wants mouse reports in pixels (mode 1016), else None."""
+        from .emulator.callbacks import CELL
+
+        return CELL if self._terminal.mode(1016) else None
+
+    @property
     def kitty_flags(self) -> int:
         """The kitty keyboard protocol's flags, 0 while it is off."""
         return int(self._terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t"))

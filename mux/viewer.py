@@ -105,11 +105,12 @@ class ClientViewer:
         return not self._lined and self.size == self.session.size
 
     def place(self, x: int, y: int) -> tuple[int, int] | None:
-        """Return the pane's place that a frame shows at (x, y) on this terminal, None where it shows none; from 1."""
+        """Return the pane's place that is shown at (x, y) on this terminal, None where it shows none; from 1."""
         y -= self._above
-        if self._view is None or not (1 <= x <= self.size[0] and 1 <= y <= self.size[1]):
+        if not (1 <= x <= self.size[0] and 1 <= y <= self.size[1]):
             return None
-        x, y = x + self._view.offset[0], y + self._view.offset[1]
+        if self._view is not None:
+            x, y = x + self._view.offset[0], y + self._view.offset[1]
         columns, rows = self.session.size
         return (x, y) if x <= columns and y <= rows else None
 

@@ -144,9 +144,14 @@ def _poor(live: Terminal) -> bytes:
 
 
 def input_modes(terminal: Terminal) -> bytes:
-    """Return the bytes that set every mode that decides what keys and mouse send, whatever it was before."""
+    """Return the bytes that set every mode that decides what keys and mouse send, whatever it was before.
+
+    But for mouse reports in pixels: those of a terminal of another size mean nothing here. Cells come instead.
+    """
     drawing = {5, 7, 12, 25, 45, 1045}
     modes = b"".join(mode(number, terminal.mode(number)) for number, _ in MODES if number not in drawing)
+    if terminal.mode(1016):
+        modes += mode(1016, False) + mode(1006, True)
     flags = terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t")
     return modes + b"\x1b[>4;0m" + terminal.extra("keyboard")[1] + b"\x1b[=%d;1u" % flags
 

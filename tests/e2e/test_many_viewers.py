@@ -6,7 +6,7 @@ import random
 import time
 
 import pytest
-from programs import GRID, grid
+from programs import ECHO_KEYS, GRID, grid
 from terminal import Terminal
 from world import World, wait_until
 
@@ -219,3 +219,24 @@ def test_a_click_reaches_the_cell_that_was_under_it(world: World, status: str) -
     wait_until(lambda: board.typed().endswith(b"end"), what="end")
     assert board.typed() == wanted + b"end"
     assert set(board.sizes()) == {(80, 24)}
+
+
+def test_a_program_that_wants_pixels_gets_them_from_cells(world: World) -> None:
+    world.python("api", ECHO_KEYS, r"\x1b[?1000h\x1b[?1006h\x1b[?1016h", options=["-x", "80", "-y", "24"])
+    leader, other = world.attach("api"), world.attach("api", size=(60, 20))
+    for terminal in (leader, other):
+        terminal.shows("ready")
+    leader.type("\x1b[<0;633;17M")  # pixels, from a terminal of the pane's size
+    leader.shows("0;633;17M")
+    other.type("\x1b[<0;3;2M")  # cells
+    leader.shows("0;20;24M")
+
+
+def test_a_click_that_is_on_no_cell_of_the_pane_is_for_nobody(world: World) -> None:
+    world.python("api", ECHO_KEYS, r"\x1b[?1000h\x1b[?1006h")
+    terminal = world.attach("api")
+    terminal.shows("ready")
+    for report in ("\x1b[<0;9999;9999M", "\x1b[<0;0;0M", "\x1b[<0;81;1M", "\x1b[<0;80;24M"):
+        terminal.type(report)
+    terminal.shows("0;80;24M")
+    assert not any(text in terminal.text() for text in ("9999", "0;0;0", "81"))
