@@ -101,6 +101,8 @@ def looks(screen: Screen) -> list[list[Cell | None]]:
                     row.append(None)
                     continue
                 text = grid.cluster(x) if tag(cell) == 1 else chr(codepoint(cell) or 32).encode()
+                if text.startswith(b" "):  # what was joined to a wide character that a DEC charset made a blank
+                    text = b" "
                 if x + 1 == len(cells) and wide(cell) == WIDE:  # cut by a resize
                     text = b" "
                 style = _ONLY_BACKGROUND.sub(rb"0;48;5;\1m", grid.style(x)) if cell >> 26 & 0xFFFF else b""

@@ -110,10 +110,14 @@ def state(terminal: Terminal) -> dict[str, Any]:
     found["modes"] = [number for number in [6, 69] + [number for number, _ in MODES] if terminal.mode(number)]
     found["ansi"] = [number for number, _ in (*ANSI_MODES, (4, 0)) if terminal.mode(number, ansi=True)]
     found["title"], found["colours"] = terminal.string("TITLE"), dump.colours(terminal)
-    prefix = clone.at_ground(clone.encode_prefix(terminal))
+    try:
+        prefix = clone.at_ground(clone.encode_prefix(terminal))
+    except clone.Unclonable:  # inside a string with a C1 byte in it, which a cancel ends without a trace
+        terminal.write(b"\x18")
+        prefix = clone.at_ground(clone.encode_prefix(terminal))
     with clone.decode_ready(prefix) as copy:
         found["tabs"], found["margins"] = copy.extra("tabstops", "scrolling_region")
-        found["other keys"] = copy.extra("keyboard")
+        found["other keys"] = copy.extra("keyboard")[1]
         found["pen"] = _charsets(copy.extra("style", "hyperlink", "protection", "charsets")[1])
         found["kitty"] = dump._kitty_stack(copy)
         copy.write(b"\x1b8")
