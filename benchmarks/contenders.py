@@ -22,6 +22,8 @@ class Contender:
     name = ""
     detaches = True
     """Whether sessions run without a client."""
+    next_keys = b""
+    """What shows the next session in an attached client."""
     restores = True
     """Whether a new client is shown what was on the screen."""
 
@@ -99,6 +101,7 @@ class Agentmux(Contender):
     """What this is about."""
 
     name = "agentmux"
+    next_keys = b"\x02n"
 
     def _variables(self) -> dict[str, str]:
         return {"XDG_RUNTIME_DIR": self.stage.folder("am")}
@@ -145,6 +148,7 @@ class Tmux(Contender):
     """tmux with its defaults."""
 
     name = "tmux"
+    next_keys = b"\x02)"
 
     def _variables(self) -> dict[str, str]:
         return {"TMUX_TMPDIR": self.stage.folder("tm")}

@@ -282,6 +282,18 @@ class Terminal:
                 raise Problem(f"{text!r} did not appear; last: {self._tail[-200:]!r}")
         return perf_counter() - self.began
 
+    def age(self) -> float:
+        """Return the seconds since the terminal's start."""
+        return perf_counter() - self.began
+
+    def forget(self) -> None:
+        """Wait for new text only."""
+        self._tail = b""
+
+    def type(self, keys: bytes) -> None:
+        """Type a few keys."""
+        os.write(self.master, keys)
+
     def quiet(self, pause: float = 0.15) -> None:
         """Read until nothing has come for ``pause`` seconds, 5 s at most."""
         until = monotonic() + 5
