@@ -17,7 +17,7 @@ from time import monotonic
 
 from agentmux.mux.client import Connection
 from agentmux.mux.errors import AgentmuxError, BadFolder, NoServer, ServerSilent
-from agentmux.mux.protocol import Kind, Request, number, pack, unpack
+from agentmux.mux.protocol import Kind, number, pack, unpack
 
 from .main import RESENDS, make_request, write_all
 from .terminal import Borrowed, Terminal
@@ -447,9 +447,7 @@ class _Attachment:
             raise Left(4, f"[server lost, and {self._name} with it]") from None
         connection.patient()  # the prefix key works meanwhile, so there is no hurry
         words = ["attach", "--again", "-t", self._session, *(["-r"] if self._read_only else [])]
-        connection.hello(self._resends)
-        request: Request = make_request(words)
-        connection.send(Kind.COMMAND, request.pack())
+        connection.hello(self._resends, make_request(words).pack())
         self._connection = connection
         self._expect(monotonic() + EXPECTING)  # the new server asks the terminal again
 

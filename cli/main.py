@@ -162,8 +162,7 @@ def _ask(words: list[str], command: Command, socket: str) -> int:
                 return 1  # the answer, and it prints nothing
             raise
         try:
-            connection.hello(attempt)
-            connection.send(Kind.COMMAND, request)
+            connection.hello(attempt, request)
             if command.attaches and asked.ttys[:2] == (True, True):
                 from . import attach  # noqa: F401 - while the server draws
             status = _follow(connection, repeatable=command.repeatable)

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .events import Subscription
     from .mux import Mux
     from .peer import Peer
     from .protocol import Request
@@ -41,7 +42,7 @@ class Attachment:
         self._asked = False  # what the terminal is
         self._before = 0  # id of the session shown before this one
         self._viewer: ClientViewer | None = None
-        self._news = mux.bus.subscribe(self._others_changed) if self._status != "off" else None
+        self._news: Subscription | None = None  # for the status line
 
     @property
     def viewer(self) -> ClientViewer:
@@ -95,10 +96,12 @@ class Attachment:
         viewer.paused = False
         viewer.draw(history=config.history_rows(self._size[1]) if first else 0, first=first, ask=not self._asked)
         self._asked = True
+        if self._news is None and self._status != "off":
+            self._news = self._mux.bus.subscribe(self._others_changed)
         self._mux.shown(session, self._request.env)
         self._mux.publish("attached", session, viewers=len(session.viewers))
         if self._peer.closed:  # it went while we drew, when there was no attachment yet that could be told
-            self._let_go()
+            self.gone()
 
     def _let_go(self) -> None:
         viewer = self.viewer

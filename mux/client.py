@@ -85,8 +85,11 @@ class Connection:
             raise
         return cls(sock, path)
 
-    def hello(self, attempt: int) -> None:
-        """Say who we are. A server older than us upgrades itself, the first time it is asked."""
+    def hello(self, attempt: int, command: bytes = b"") -> None:
+        """Say who we are, and with it the body of a COMMAND: the server then wakes up once.
+
+        A server older than us upgrades itself, the first time it is asked.
+        """
         server, keeper = launch_argv()
         fields = [
             VERSION.encode(),
@@ -95,12 +98,15 @@ class Connection:
             os.fsencode("\0".join(server)),
             os.fsencode("\0".join(keeper)),
         ]
-        self.send(Kind.HELLO, pack(fields))
+        self._send(encode(Kind.HELLO, pack(fields)) + (encode(Kind.COMMAND, command) if command else b""))
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Send one frame. A broken connection shows at the next read, with what was said before."""
+        self._send(encode(kind, body))
+
+    def _send(self, data: bytes) -> None:
         try:
-            self.sock.sendall(encode(kind, body))
+            self.sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             pass
         except TimeoutError:

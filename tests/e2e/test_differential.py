@@ -7,10 +7,12 @@ it in a session. Compared are text, style and cursor. What differs must be in th
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -102,7 +104,7 @@ class Rewrite(NamedTuple):
     sequence: re.Pattern[bytes]
     instead: Callable[[bytes], bytes]
     at_the_margin: bool = False
-    """Only where a wrap is pending."""
+    """Only where a wrap is pending in both."""
 
 
 REWRITES = [
@@ -115,7 +117,7 @@ REWRITES = [
     Rewrite(
         "a count of 0",
         "libghostty takes it for none, tmux and xterm for 1; no program was seen to send it",
-        re.compile(rb"\x1b\[0[LMPX@ST]"),
+        re.compile(rb"\x1b\[0[LMPST]"),
         lambda sequence: b"",
     ),
     Rewrite(
@@ -126,9 +128,16 @@ REWRITES = [
         at_the_margin=True,
     ),
     Rewrite(
-        "a line feed at the margin",
+        "left from the margin",
+        "where a wrap is pending the cursor is on the last column, as in xterm; tmux's is behind it, a column off",
+        re.compile(rb"\x08|\x1b\[\d*D"),
+        lambda sequence: b"\b" + sequence,
+        at_the_margin=True,
+    ),
+    Rewrite(
+        "to another row at the margin",
         "it ends a pending wrap, so what follows stands in the last column; tmux's wraps after all",
-        re.compile(rb"\n|\x1b[DM]"),
+        re.compile(rb"\n|\x1b[DM]|\x1b\[\d*d"),
         lambda sequence: b"\b" + sequence,
         at_the_margin=True,
     ),
@@ -137,6 +146,14 @@ REWRITES = [
 HALVES = (
     "half of a wide character",
     "overwriting one half leaves the other blank: with the pen's background, as an erased cell; in tmux without",
+)
+SPLIT = (
+    "a wide character that is split",
+    "where erasing, deleting or inserting begins or ends within it nothing is left of it; tmux keeps a half",
+)
+RESTORED = (
+    "a pending wrap is restored",
+    "it is saved with the cursor, as in xterm; tmux's cursor comes back on the last column and overwrites it",
 )
 SCROLLED_IN = (
     "a row that a wrap scrolls in",
@@ -150,11 +167,21 @@ EXAMPLES = {
     "column after IL and DL": b"\r\nabc\x1b[L",
     "a count of 0": b"abc\r\x1b[0P",
     "erasing at the margin": b"\x1b[1;80Hx\x1b[K",
-    "a line feed at the margin": b"\x1b[1;80Hx\ny",
+    "left from the margin": b"\x1b[1;80Hx\x1b[Dy",
+    "to another row at the margin": b"\x1b[1;80Hx\ny",
     HALVES[0]: "\x1b[44m漢\bx".encode(),
+    SPLIT[0]: "漢\b\x1b[K".encode(),
+    RESTORED[0]: b"\x1b[1;80Hx\x1b7\x1b[H\x1b8y",
     SCROLLED_IN[0]: b"\x1b[24;80Hx\x1b[44my\x1b[24;20Hz",
     NO_ROOM[0]: "\x1b[1;80Hx\x1b[1;80H漢".encode(),
 }
+FOLLOWING = ["", *"\b\t\n\r漢", "\r\n", "e\u0301"]
+FOLLOWING += ["\x1bM", "\x1bD", "\x1bE", "\x1b[?25l", "\x1b[44m"]
+FOLLOWING += [
+    f"\x1b[{end}" for end in [*"ABCDEFJKLMPSTX@m", "2D", "9G", "3d", "9;9H", "1J", "2J", "1K", "2K", "3X", "3P", "3@"]
+]
+FOLLOWING += [f"\x1b7\x1b8{then}" for then in ("", "\b", "\n", "漢", "\x1b[K", "\x1b[P", "\x1b[44m")]
+"""What is written where a wrap is pending."""
 TOKEN = re.compile(
     rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]P^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\xc0-\xff][\x80-\xbf]*|[^\x1b]",
     re.S,
@@ -166,22 +193,58 @@ def for_tmux(data: bytes, used: Counter[str]) -> bytes:
     out = []
     with closing(Screen(SIZE)) as screen:
         screen.feed(RESET)
+        restored = False
         for found in TOKEN.finditer(data):
-            token = found[0]
-            for rewrite in REWRITES if found[0][0] < 0x20 else ():
-                if rewrite.sequence.fullmatch(found[0]) and (not rewrite.at_the_margin or pending(screen)):
-                    used[rewrite.name] += 1
-                    token = rewrite.instead(token)
-            if found[0][0] >= 0x20 and width_of(ord(found[0].decode())):
-                if scrolls_in(screen) and not halves(screen):
-                    used[SCROLLED_IN[0]] += 1
-                    token = b"\r\n" + token
-                for name, erase in ((HALVES[0], halves(screen)), (NO_ROOM[0], no_room(screen, token))):
-                    used[name] += bool(erase)
+            token = original = found[0]
+            restored = restored and pending(screen)
+            if original[0] < 0x20:
+                if erase := splits(screen, original):
+                    used[SPLIT[0]] += 1
                     token = erase + token
-            screen.feed(found[0])
+                for rewrite in REWRITES:
+                    margin = not rewrite.at_the_margin or (pending(screen) and not restored)
+                    if margin and rewrite.sequence.fullmatch(original):
+                        used[rewrite.name] += 1
+                        token = rewrite.instead(token)
+            elif width_of(ord(original.decode())):
+                if not (erase := halves(screen)):
+                    for name, needed in ((RESTORED[0], restored), (SCROLLED_IN[0], scrolls_in(screen))):
+                        used[name] += needed
+                        if needed:
+                            erase = b"\r\n"
+                else:
+                    used[HALVES[0]] += 1
+                if room := no_room(screen, original):
+                    used[NO_ROOM[0]] += 1
+                token = room + erase + token
+            screen.feed(original)
+            restored = restored or (original == b"\x1b8" and pending(screen))
             out.append(token)
     return b"".join(out)
+
+
+def splits(screen: Screen, sequence: bytes) -> bytes:
+    """Return what erases the double-width characters that a sequence would erase, delete or push out half of."""
+    found = _SPLITTING.fullmatch(sequence)
+    if not found:
+        return b""
+    x, y, _ = screen.cursor
+    final = found[2]
+    if final in b"JK":
+        edges = [[x], [x + 1], []][int(found[1] or 0)]
+    else:
+        count = int(found[1] or 1) or final != b"P"
+        edges = [x, max(SIZE[0] - count, x) if final == b"@" else x + count] if count else []
+    out = b""
+    for edge in edges:
+        if edge < SIZE[0] and part(screen, edge, y) == TAIL:
+            away = edge - 1 - x
+            there, back = (b"\x1b[%dC", b"\x1b[%dD") if away > 0 else (b"\x1b[%dD", b"\x1b[%dC")
+            out += there % abs(away) + b"\x1b[2X" + back % abs(away) if away else b"\x1b[2X"
+    return out
+
+
+_SPLITTING = re.compile(rb"\x1b\[(\d*)([JKPX@])")
 
 
 def halves(screen: Screen) -> bytes:
@@ -193,17 +256,22 @@ def halves(screen: Screen) -> bytes:
         if y == SIZE[1] - 1 or not terminal.mode(7):
             return b""
         y += 1
-    cell = ffi.new("GhosttyCell*")
-    check(lib.ghostty_grid_ref_cell(terminal.ref(x, y), cell), "cell")
-    if wide(cell[0]) == TAIL:
+    if part(screen, x, y) == TAIL:
         return wraps + b"\x1b[D\x1b[2X\x1b[C"
-    return wraps + b"\x1b[2X" if wide(cell[0]) == WIDE else b""
+    return wraps + b"\x1b[2X" if part(screen, x, y) == WIDE else b""
+
+
+def part(screen: Screen, x: int, y: int) -> int:
+    """Return which part of a character a cell is."""
+    cell = ffi.new("GhosttyCell*")
+    check(lib.ghostty_grid_ref_cell(screen._terminal.ref(x, y), cell), "cell")
+    return wide(cell[0])
 
 
 def scrolls_in(screen: Screen) -> bool:
     """Return whether the next character may scroll, with a background in the pen."""
     terminal = screen._terminal
-    return pending(screen) and terminal.mode(7) and b"48;" in terminal.extra("style")
+    return pending(screen) and terminal.mode(7) and b"48;" in terminal.extra("style")[1]
 
 
 def no_room(screen: Screen, character: bytes) -> bytes:
@@ -259,9 +327,13 @@ class Stage:
 
         wait_until(done, what=lambda: f"stream {self.number} in\n{client.text()}")
 
-    def captured(self) -> Picture:
-        """Return what ``agentmux capture`` says."""
-        facts = self.world.run("capture", "-t", "ours", "-e", "--json").ok().json
+    def capturing(self) -> subprocess.Popen[bytes]:
+        """Start ``agentmux capture``; it takes as long as attaching."""
+        return self.world.start("capture", "-t", "ours", "-e", "--json")
+
+    def captured(self, capturing: subprocess.Popen[bytes]) -> Picture:
+        """Return what it says."""
+        facts = self.world.ended(capturing).ok().json
         assert facts["title"] == str(self.number)
         return drawn(facts["rows"], (*facts["cursor"], facts["cursor_visible"]))
 
@@ -299,7 +371,7 @@ def compare(stage: Stage, data: bytes, piece: int, *, outer: bool, used: Counter
     """Play a stream and return what differs from the bare tmux, and among what agentmux itself shows."""
     stage.play(data, for_tmux(data, used), piece)
     wanted = tmux_picture(stage.bare)
-    captured = stage.captured()
+    capturing = stage.capturing()
     stage.client.rows()
     found = {"attached": picture(stage.client.screen)}
     outside = {}
@@ -313,7 +385,7 @@ def compare(stage: Stage, data: bytes, piece: int, *, outer: bool, used: Counter
         stage.outer_again()
         outside["outer again"] = tmux_picture(stage.outer)
     rows = ends_of(data)
-    captured = without_ends(captured, rows)
+    captured = without_ends(stage.captured(capturing), rows)
     wrong = [difference("captured", without_ends(wanted, rows), as_captured(wanted, captured))]
     wrong += [difference(where, captured, without_ends(got, rows)) for where, got in found.items()]
     for where, got in outside.items():
@@ -374,6 +446,14 @@ def agents(first: int, count: int) -> Iterator[tuple[str, bytes]]:
         yield f"seed {seed}", agent(random.Random(seed), SIZE)
 
 
+def at_the_margin() -> Iterator[tuple[str, bytes]]:
+    """Yield each sequence that may follow a pending wrap, after narrow and double-width characters."""
+    for text, row in itertools.product(["abcd", "ab漢", "a漢b"], [5, 24]):
+        for follow in FOLLOWING:
+            before = f"\x1b[4;76H\x1b[42m漢漢\x1b[m\x1b[{row};77H\x1b[41m"
+            yield f"{text} {row} {follow!r}", f"{before}{text}{follow}x".encode()
+
+
 def recorded(name: str, folder: str, cuts: int) -> Iterator[tuple[str, bytes]]:
     """Yield the beginnings of what a program wrote, each cut between two sequences."""
     argv, keys = PROGRAMS[name]
@@ -411,7 +491,7 @@ def test_each_accepted_difference_is_still_one(world: World) -> None:
             used: Counter[str] = Counter()
             stage.play(example, example, 4096)
             bare = tmux_picture(stage.bare)
-            if not difference(name, bare, as_captured(bare, stage.captured())):
+            if not difference(name, bare, as_captured(bare, stage.captured(stage.capturing()))):
                 wrong.append(f"{name}: tmux does the same now")
             found = compare(stage, example, 4096, outer=False, used=used)
             if found or not used[name]:
@@ -419,7 +499,12 @@ def test_each_accepted_difference_is_still_one(world: World) -> None:
     finally:
         stage.close()
     assert not wrong
-    assert EXAMPLES.keys() == {name for name, *_ in (*REWRITES, HALVES, NO_ROOM, SCROLLED_IN)}
+    assert EXAMPLES.keys() == {name for name, *_ in (*REWRITES, HALVES, SPLIT, RESTORED, NO_ROOM, SCROLLED_IN)}
+
+
+@pytest.mark.prove
+def test_what_follows_a_pending_wrap_looks_as_in_tmux(world: World) -> None:
+    check_all(world, at_the_margin())
 
 
 @pytest.mark.prove

@@ -258,7 +258,10 @@ PROGRAMS: dict[str, tuple[list[str], list[bytes]]] = {
     "top": (["top", "-d", "0.2"], [b"", b"1", b"z"]),
     "python": ([sys.executable, "-I", "-q"], [b"for i in range(30): print(i, '\\x1b[3%dmx' % (i % 8))\r\r", b"1/0\r"]),
     "tmux": (
-        ["tmux", "-S", "{file}.tmux", "-f", "/dev/null", "new", "bash --norc --noprofile"],
+        [
+            *("tmux", "-S", "{file}.tmux", "-f", "/dev/null", "new", "bash --norc --noprofile", ";"),
+            *("set", "destroy-unattached", "on"),  # the server ends with its client
+        ],
         [b"ls --color=always /\r", b'\x02"', b"seq 50\r", b"\x02%", b"echo \xe6\x97\xa5\xe6\x9c\xac\r", b"\x02o"],
     ),
 }
