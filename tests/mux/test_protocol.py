@@ -20,6 +20,10 @@ FROZEN = {
     "ACTION": 7,
     "PAUSE": 8,
     "RESUME": 9,
+    "PASTE": 10,
+    "MOUSE": 11,
+    "FOCUS": 12,
+    "REPLY": 13,
     "WELCOME": 32,
     "ACCEPTED": 33,
     "STDOUT": 34,
@@ -29,12 +33,13 @@ FROZEN = {
     "ATTACHED": 38,
     "OUTPUT": 39,
     "NOTICE": 40,
+    "SCROLLBACK": 41,
 }
 
 CASES = [
     pytest.param(Kind.DETACH, b"", "0600000000", id="empty body"),
     pytest.param(Kind.INPUT, b"ls\r", "04000000036c730d", id="typed line"),
-    pytest.param(Kind.NOTICE, b"", "2800000000", id="highest kind"),
+    pytest.param(Kind.SCROLLBACK, b"", "2900000000", id="highest kind"),
     pytest.param(Kind.OUTPUT, b"\x00" * 256, "2700000100" + "00" * 256, id="length over a byte"),
 ]
 
