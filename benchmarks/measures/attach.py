@@ -6,7 +6,7 @@ limit is what tmux takes and one start of a bare one.
 
 from __future__ import annotations
 
-from ..contenders import Agentmux, Contender
+from ..contenders import Contender, Floor
 from ..programs import SHOWN
 from ..table import Line
 from ..tools import Stage, Terminal, median, run_timed
@@ -19,7 +19,8 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     lines: list[Line] = []
     for title, length in (("", 0), (", 10 000 lines above", 10_000)):
         found: Found = {"attach": {}, "reattach": {}, "switch to the next": {}}
-        servers = [one.another("attach") for one in contenders if one.restores]
+        servers = [one.another("attach") for one in contenders if one.restores and one.detaches]
+        floor = next((one for one in contenders if isinstance(one, Floor)), None)
         sessions = stage.numbers(2, 5)
         for number in range(sessions):
             stage.say(f"{number}/{sessions}{title}")
@@ -42,10 +43,10 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                         if one.next_keys:
                             found["switch to the next"].setdefault(one.name, []).append(_switch(terminal, one) * 1000)
                         terminal.close()
-                    if isinstance(one, Agentmux):
-                        bare = run_timed(one.bare_argv(), one.env)[0] * 1000
-                        for values in found.values():
-                            values.setdefault("floor", []).append(bare)
+                if floor is not None:
+                    bare = run_timed(floor.bare_argv(), floor.env)[0] * 1000
+                    for values in found.values():
+                        values.setdefault("floor", []).append(bare)
         for one in servers:
             with stage.trying(one.name):
                 one.stop()
