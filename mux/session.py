@@ -506,19 +506,21 @@ class Session:
 
     def attach(self, viewer: Viewer) -> None:
         """Let ``viewer`` watch. If nobody else may type it leads, and the pane takes its size if that is usable."""
+        before = self.viewers.leader
         self.viewers.join(viewer)
         self.unseen = False
         self._agree(at_once=True)
         self._tell_focus()
-        self._lead_changed(None)
+        self._lead_changed(before)
 
     def detach(self, viewer: Viewer) -> None:
         """Stop telling ``viewer``."""
         if viewer in self.viewers:
+            before = self.viewers.leader
             self.viewers.leave(viewer)
             self._agree(at_once=False)
             self._tell_focus()
-            self._lead_changed(None)
+            self._lead_changed(before)
 
     def active(self, viewer: Viewer) -> None:
         """``viewer`` typed: it leads from now on."""
@@ -530,7 +532,7 @@ class Session:
     def _lead_changed(self, before: Viewer | None) -> None:
         """Show what is under way on the terminal that leads now, and on that one only."""
         if self.progress is not None and (leader := self.viewers.leader) is not before:
-            if before is not None:
+            if before is not None and before in self.viewers:
                 before.told(Progress(ProgressState.REMOVED, None))
             if leader is not None:
                 leader.told(self.progress)

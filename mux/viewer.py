@@ -132,7 +132,7 @@ class ClientViewer:
                 self.changed()
             return
         if any(mark in data for mark in _KEYBOARD_MARKS):
-            self._ask_keyboard()
+            self._aside += self._keyboard()
         if self._aside and self.session.between_sequences:
             data, self._aside = data + self._aside, b""
         if data:
@@ -180,8 +180,8 @@ class ClientViewer:
             self._put(data)
 
     def learned(self) -> None:
-        """More is known of the terminal."""
-        self._ask_keyboard()
+        """More is known of the terminal: ask it for keys as the program wants them."""
+        self.tell(self._keyboard())
 
     def draw(self, *, history: int = 0, first: bool = False, ask: bool = False) -> None:
         """Forget what is queued and draw everything, with ``history`` rows above.
@@ -194,6 +194,7 @@ class ClientViewer:
         outbox.drop_output()
         outbox.owes_redraw = False
         self._stop_timer()
+        self._keys_asked = b""
         keep_rows = self._rows if first else 0
         data = (KEEP_TITLE if first else b"") + (self._terminal.queries() if ask else b"")
         if self.raw:
@@ -204,13 +205,13 @@ class ClientViewer:
             self._view = screen.view(self.size, top=self._above)
             self._shown.clear()
             data += screen.reset_client(self._columns, keep_rows=keep_rows) + self._frame(self._view)
-        self._keys_asked = b""
         if first:
             outbox.put(encode(Kind.OUTPUT, data))  # a later redraw brings no history
             self._wire.flush()
         else:
             self._put(data)
-        self._ask_keyboard()
+        if self.raw:  # a frame has it
+            self.learned()
 
     def settle(self) -> None:
         """Called when the outbox has run empty: pay the redraw that is owed."""
@@ -289,9 +290,6 @@ class ClientViewer:
             return b""
         self._shown[what] = now
         return (otherwise if before else b"") + now
-
-    def _ask_keyboard(self) -> None:
-        self.tell(self._keyboard())
 
     def _keyboard(self) -> bytes:
         """Return what asks the terminal for keys as the program wants them, where its own request does not do."""

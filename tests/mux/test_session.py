@@ -796,6 +796,19 @@ def test_what_only_one_terminal_should_hear_goes_to_who_leads(session: Session, 
     assert not session.unseen
 
 
+def test_progress_under_way_is_on_the_terminal_that_leads(session: Session, program: Program) -> None:
+    first, second = Viewer(), Viewer()
+    under_way, over = Progress(ProgressState.SET, 50), Progress(ProgressState.REMOVED, None)
+    session.attach(first)
+    program.prints(b"\x1b]9;4;1;50\x07")
+    session.attach(second)
+    assert (first.heard, second.heard) == ([under_way], [])
+    session.active(second)
+    assert (first.heard, second.heard) == ([under_way, over], [under_way])
+    session.detach(second)
+    assert (first.heard, second.heard) == ([under_way, over, under_way], [under_way])
+
+
 def test_of_calls_and_states_no_more_is_published_than_one_can_follow(
     session: Session, program: Program, host: Host, loop: Loop
 ) -> None:

@@ -344,6 +344,19 @@ def test_a_terminal_without_the_programs_keyboard_protocol_is_asked_for_its_own(
     assert b"\x1b[>4;0m" in client.got
 
 
+def test_the_terminal_is_asked_behind_what_the_program_wrote(pane: Pane, loop: Loop) -> None:
+    client = Client(pane, loop)
+    client.facts.reply(b"\x1b[?62c")
+    client.viewer.draw()
+    pane.prints(b"\x1b]2;half a ti")
+    client.frames.clear()
+    pane.prints(b"tle\x1b\\\x1b[>5u")
+    assert client.got == b"tle\x1b\\\x1b[>5u\x1b[>4;2m"
+    client.frames.clear()
+    client.viewer.redraw()
+    assert client.got.count(b"\x1b[>4;2m") == 1
+
+
 def test_a_bell_is_rung_once(pane: Pane, loop: Loop) -> None:
     raw, framed = Client(pane, loop), Client(pane, loop, (20, 5))
     for client in (raw, framed):
