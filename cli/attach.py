@@ -10,7 +10,7 @@ when it is on the terminal.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # what `signal` is made of: its enums cost as much as all else here
+import _signal  # type: ignore[import-not-found]  # as in signals.py
 import os
 import select
 from time import monotonic
@@ -20,12 +20,12 @@ from agentmux.mux.errors import AgentmuxError, BadFolder, NoServer, ServerSilent
 from agentmux.mux.protocol import Kind, number, pack, unpack
 
 from .main import RESENDS, make_request, write_all
+from .signals import Signals
 from .terminal import Borrowed, Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import FrameType
 
     from agentmux.mux.keys import InputDecoder, Token
 
@@ -68,7 +68,7 @@ def run(connection: Connection, attached: bytes) -> int:
         attached: the body of the ATTACHED frame.
     """
     borrowed = Borrowed(0)
-    with borrowed as terminal, _Signals() as signals:
+    with borrowed as terminal, Signals() as signals:
         attachment = _Attachment(connection, terminal, signals, borrowed)
         try:
             attachment.attached(attached)
@@ -90,43 +90,10 @@ def run(connection: Connection, attached: bytes) -> int:
     return end.status
 
 
-class _Signals:
-    """The signals that an attachment lives with, as bytes in a pipe."""
-
-    def __enter__(self) -> _Signals:
-        self.reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
-        os.set_blocking(self.reading, False)
-        self._before = {
-            number: _signal.signal(number, self._ignore)
-            for number in (_signal.SIGWINCH, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGCONT)
-        }
-        _signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
-        return self
-
-    @staticmethod
-    def _ignore(number: int, frame: FrameType | None) -> None:
-        """The wakeup pipe has it."""
-
-    def __exit__(self, *exc: object) -> None:
-        _signal.set_wakeup_fd(-1)
-        for number_, handler in self._before.items():
-            _signal.signal(number_, handler)
-        os.close(self.reading)
-        os.close(self._writing)
-
-    def arrived(self) -> set[int]:
-        """Return the signals since the last call."""
-        try:
-            return set(os.read(self.reading, 512))
-        except BlockingIOError:
-            return set()
-
-
 class _Attachment:
     """The loop, and what it needs to find its way back to the session."""
 
-    def __init__(self, connection: Connection, terminal: Terminal, signals: _Signals, borrowed: Borrowed) -> None:
+    def __init__(self, connection: Connection, terminal: Terminal, signals: Signals, borrowed: Borrowed) -> None:
         self._connection: Connection | None = connection
         self._path = connection.path
         self._terminal = terminal

@@ -5,6 +5,8 @@
       '-----h------> HELP --q, Escape----------> READ   (a pager of its own)
 
 Positions are (row, character of its text), counted from 0; columns appear only where something is drawn or clicked.
+
+It is long because one state, the view, is moved by keys, mouse, search and selection alike, and all draw into it.
 """
 
 from __future__ import annotations

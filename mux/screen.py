@@ -2,13 +2,13 @@
 
 Everything else imports this file and nothing from ``emulator/``. The library behind it is native code without safety
 checks, so what reaches it is bounded here: sizes, sequences that crash or stall it, snapshots that are not ours. A
-screen belongs to one thread. Importing this file is light; the library is loaded with the first screen.
+screen belongs to one thread. Importing this file is light; the library is loaded with the first screen. It is long
+because it is a door: most of it says what each call means and costs, the work is behind it.
 """
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from . import reset
 from .emulator.errors import BadSnapshot, UnknownKey
 from .screenevents import (
     Bell,
@@ -336,7 +336,7 @@ class Screen:
     # Shown
 
     def dump(self, *, history: int = 0, pending: bool = True) -> bytes:
-        """Return what a client's terminal of the same size needs after ``reset_client``, scrollback first.
+        """Return what a client's terminal of the same size needs after ``reset.reset_client``, scrollback first.
 
         The bytes of an unfinished sequence come last, so that the program's next ones can simply follow; ``pending``
         says whether they shall. Takes 1 to 7 ms, up to 20 for a screen full of colours, and 10 to 50 for 10 000 rows
@@ -353,23 +353,6 @@ class Screen:
         from .emulator import dump
 
         return dump.colours(self._terminal)
-
-    @staticmethod
-    def reset_client(columns: int, *, keep_rows: int = 0) -> bytes:
-        """Return what brings a used terminal to the blank state that ``dump`` starts from.
-
-        ``keep_rows``: at the first attach, the height of the user's terminal, whose contents then go to its own
-        scrollback instead of being lost.
-        """
-        return reset.reset_client(columns, keep_rows=keep_rows)
-
-    @staticmethod
-    def leave_client() -> bytes:
-        """Return what undoes every mode a program can have set in a client's terminal.
-
-        It leaves the alternate screen but clears nothing. The cursor ends in the last row, first column.
-        """
-        return reset.leave_client()
 
     def input_modes(self) -> bytes:
         """Return what makes a client's terminal send keys, pastes and mouse as the program expects them now.
@@ -461,7 +444,7 @@ class View:
         """Return what brings the viewer's terminal up to date, b"" if it is; the first frame draws everything.
 
         A frame leaves no pen, and puts the cursor where the program's is. The terminal must have no margins, origin or
-        insert mode, as after ``Screen.reset_client``.
+        insert mode, as after ``reset.reset_client``.
         """
         return self._window.frame(self._screen._watched())
 

@@ -5,6 +5,9 @@ SIGKILL) -> append to the journal -> feed the emulator -> queue for the viewers.
 The emulator is a shadow: it is built from the newest snapshot and the rest of
 the journal when somebody first needs it, in a restarted server as for an ended
 session.
+
+It is long because it is the one place where input queue, shadow, audience and
+side channels meet: each is a file of its own, and what is left here joins them.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from .config import Config
 from .errors import InputFull, NotRunning
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
-from .reset import fresh
+from .reset import fresh, reset_client
 from .screen import Progress, ProgressState, Screen, ScreenEvent
 from .shadow import Shadow
 from .sidechannels import SideChannels
@@ -465,7 +468,7 @@ class Session:
         Raw output may follow: the bytes of a sequence that is cut right now are in it.
         """
         dump = self.screen.dump(history=history, pending=self._shadow.pending)
-        return Screen.reset_client(self.size[0], keep_rows=keep_rows) + dump
+        return reset_client(self.size[0], keep_rows=keep_rows) + dump
 
     @property
     def between_sequences(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Protocol
 from agentmux.store.errors import StoreError
 from agentmux.store.journal import Journal
 
-from .reset import fresh, soft_reset
+from .reset import fresh, reset_client, soft_reset
 from .screen import BadSnapshot, Screen, ScreenEvent
 from .sieve import For, Sieve
 from .size import Size
@@ -131,7 +131,7 @@ class Shadow:
                     self._owner.on_note(part)
             elif who is For.RESET:
                 screen.feed(fresh(screen.size[0]))
-                shown.append(Screen.reset_client(screen.size[0]))
+                shown.append(reset_client(screen.size[0]))
             else:
                 x, y, _ = screen.cursor
                 screen.feed(soft_reset(x, y))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import keyboard, statusline
 from .protocol import Kind, encode, pack
-from .reset import KEEP_TITLE, mode
+from .reset import KEEP_TITLE, mode, reset_client
 from .screen import Bell, ClipboardWrite, Notification, Progress, ProgressState
 from .size import Size
 
@@ -204,7 +204,7 @@ class ClientViewer:
             screen = self.session.screen
             self._view = screen.view(self.size, top=self._above)
             self._shown.clear()
-            data += screen.reset_client(self._columns, keep_rows=keep_rows) + self._frame(self._view)
+            data += reset_client(self._columns, keep_rows=keep_rows) + self._frame(self._view)
         if first:
             outbox.put(encode(Kind.OUTPUT, data))  # a later redraw brings no history
             self._wire.flush()

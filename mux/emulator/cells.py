@@ -1,7 +1,8 @@
 """Rows of a terminal, cell by cell, as VT bytes that draw them again.
 
 The library's own formatter loses rows without text that have a background, links, and protected cells, and its
-widths are not pinned; so rows are read from a render state, eight bytes a cell, and encoded here.
+widths are not pinned; so rows are read from a render state, eight bytes a cell, and encoded here. It is long because
+reading and encoding share the layout of a cell, and take whole runs at once to be fast.
 """
 
 import functools

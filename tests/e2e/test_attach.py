@@ -404,10 +404,10 @@ def test_a_terminal_that_is_closed_ends_its_client_and_not_the_session(world: Wo
 def test_reset_mends_what_a_killed_client_left(world: World) -> None:
     world.python("api", ECHO_KEYS, ALL_MODES)
     command = ["sh", "-c", 'agentmux attach -t api; echo "status $?"; agentmux reset; echo mended; exec cat']
-    terminal = world.terminal(argv=command).attached()
-    terminal.shows("ready")
+    terminal = world.terminal(argv=command)
+    terminal.answering = lambda reply: None  # what comes after the client's death would be typed into the shell
+    terminal.attached().shows("ready")
     (client,) = [pid for pid, words in world.pids().items() if words.rstrip().endswith("agentmux attach -t api")]
-    terminal.has_answered()
     os.kill(client, signal.SIGKILL)
     terminal.shows("mended")
     terminal.settings[0] |= termios.BRKINT  # as `stty sane` does

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmux.mux.emulator.cells import HEAD, NARROW, TAIL, WIDE, Grid, codepoint, tag, wide
+from agentmux.mux.reset import reset_client
 from agentmux.mux.screen import Screen, View
 
 PIECES = [
@@ -305,7 +306,7 @@ def test_a_rendered_frame_stands_alone(size: tuple[int, int]) -> None:
     frame = screen.render(size)
     assert frame.startswith(b"\x1b[0m\x1b[?25l")
     viewer = Screen(size)
-    viewer.feed(b"old text\r\n" * 60 + Screen.reset_client(size[0]) + frame)
+    viewer.feed(b"old text\r\n" * 60 + reset_client(size[0]) + frame)
     assert viewer.text_rows(0, 2) == ["red" if size[0] == 5 else "red \u65e5\u672c", "text"]
     assert not any(viewer.text_rows(2, size[1]))
 

@@ -13,6 +13,7 @@ from agentmux.mux.audience import Audience
 from agentmux.mux.clientterminal import ClientTerminal
 from agentmux.mux.outbox import HIGH, Outbox
 from agentmux.mux.protocol import Decoder, Kind, encode, unpack
+from agentmux.mux.reset import reset_client
 from agentmux.mux.screen import Bell, ClipboardWrite, Notification, Screen
 from agentmux.mux.session import Session
 from agentmux.mux.viewer import ASIDE, FRAME, SYNC_WAIT, ClientViewer
@@ -47,7 +48,7 @@ class Pane:
         self.progress = None
 
     def full_redraw(self, *, history: int = 0, keep_rows: int = 0) -> bytes:
-        return Screen.reset_client(self.size[0], keep_rows=keep_rows) + self.screen.dump(history=history)
+        return reset_client(self.size[0], keep_rows=keep_rows) + self.screen.dump(history=history)
 
     @property
     def between_sequences(self) -> bool:
