@@ -18,6 +18,7 @@ from time import monotonic
 from agentmux.mux.client import Connection
 from agentmux.mux.errors import AgentmuxError, BadFolder, NoServer, ServerSilent
 from agentmux.mux.protocol import Kind, number, pack, unpack
+from agentmux.mux.reset import LAST_QUERY
 
 from .main import RESENDS, make_request, write_all
 from .signals import Signals
@@ -271,6 +272,7 @@ class _Attachment:
                 self._send(Kind.FOCUS, b"01"[token.focused : token.focused + 1])
             elif isinstance(token, Reply):
                 last = token.data.startswith(b"\x1b[?") and token.data.endswith(b"c")  # of what it was asked
+                self._terminal.asked = self._terminal.asked and not last
                 self._expect(max(monotonic() + MORE, 0.0 if last else self._expecting))
                 self._send(Kind.REPLY, token.data)
         keys = self._decoder()
@@ -327,6 +329,7 @@ class _Attachment:
 
     def _frame(self, kind: int, body: bytes) -> None:
         if kind == Kind.OUTPUT:
+            self._terminal.asked = self._terminal.asked or LAST_QUERY in body
             if self._overlay is None:
                 self._terminal.write(body)
         elif kind == Kind.ATTACHED:

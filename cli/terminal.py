@@ -11,6 +11,7 @@ import os
 import select
 import termios
 import tty
+from time import monotonic
 
 from agentmux.mux.reset import leave_client
 
@@ -25,13 +26,21 @@ from, which then drops its backlog and owes a redraw."""
 LEAVE_WAIT = 1.0
 """Seconds without a byte taken after which a terminal is left with what it has: ^S, or a window that hangs."""
 
+ANSWER_WAIT = 0.5
+"""Seconds that a terminal gets for its last answer. Without it the shell behind us would get it as if it were typed."""
+
 
 class Terminal:
-    """The user's terminal while it is borrowed: raw, written to without blocking."""
+    """The user's terminal while it is borrowed: raw, written to without blocking.
+
+    Attributes:
+        asked: whether the answer to ``LAST_QUERY`` is still to come.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.pending = bytearray()
+        self.asked = False
         self._size = (80, 24)
         self._own = True
         try:
@@ -82,6 +91,17 @@ class Terminal:
                 return
             data = data[self._write(data) :]
 
+    def swallow(self) -> None:
+        """Read until the terminal has answered all it was asked, or seems not to."""
+        read, until = b"", monotonic() + ANSWER_WAIT
+        while self.asked and select.select([self.fd], [], [], max(0.0, until - monotonic()))[0]:
+            try:
+                data = os.read(self.fd, 65536)
+            except OSError:
+                return
+            read = read[-100:] + data
+            self.asked = bool(data) and not any(map(_is_last_answer, read.split(b"\x1b[")))
+
     def size(self) -> tuple[int, int]:
         """Return (columns, rows), as last known if it hung up."""
         try:
@@ -95,6 +115,10 @@ class Terminal:
         """Close our own descriptor."""
         if self._own:
             os.close(self._out)
+
+
+def _is_last_answer(sequence: bytes) -> bool:
+    return sequence[:1] == b"?" and sequence[1:].lstrip(b"0123456789;")[:1] == b"c"
 
 
 class Borrowed:
@@ -124,6 +148,7 @@ class Borrowed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._terminal.leave(leave_client())
+        self._terminal.swallow()
         self._terminal.close()
         try:
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)

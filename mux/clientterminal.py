@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 
+from .reset import LAST_QUERY
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +137,7 @@ class ClientTerminal:
             return b""
         # Apple's Terminal prints the last letter of both (vim issue 19852, charmbracelet/crush pull request 1329).
         known = b"" if self._name()[0] == "apple" else b"\x1b[>q\x1b[?2026$p"
-        return self.colour_queries() + b"\x1b[?u" + known + b"\x1b[?2031h\x1b[c"
+        return self.colour_queries() + b"\x1b[?u" + known + b"\x1b[?2031h" + LAST_QUERY
 
     def colour_queries(self) -> bytes:
         """Return what to ask it for its colours; they count as asked for then."""

@@ -10,6 +10,8 @@ from programs import FRAMES, framed
 from terminal import Terminal
 from world import World, wait_until
 
+from agentmux.mux.reset import leave_client
+
 SECONDS = [pytest.param(0.2, id="0.2s"), pytest.param(20, id="20s", marks=pytest.mark.prove)]
 
 
@@ -175,6 +177,25 @@ def test_answers_that_stop_halfway_do_not_swallow_what_is_typed(world: World) ->
     hostile.answering = hostile.type
     scene.leave(hostile, scene.normal)
     assert scene.got() == scene.typed
+
+
+def test_answers_that_come_when_the_session_is_over_are_not_typed_into_the_shell(world: World) -> None:
+    hostile = world.terminal("new", "--", "sh", "-c", "echo words")
+    answers: list[bytes] = []
+    hostile.answering = answers.append
+    wait_until(lambda: leave_client() in hostile.everything(), what="the end")
+    hostile.type_split(b"".join(answers))
+    assert hostile.ended() == 0
+    assert [row for row in hostile.rows() if row] == ["words", "[exited 0]"]
+    assert hostile.unread() == 0
+    hostile.assert_as_before()
+
+
+def test_one_that_never_answers_is_left_all_the_same(world: World) -> None:
+    hostile = world.terminal("new", "--", "sh", "-c", "echo words")
+    hostile.answering = len
+    assert hostile.ended() == 0
+    assert "[exited 0]" in hostile.rows()
 
 
 def test_one_without_a_size(world: World) -> None:

@@ -9,6 +9,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -163,8 +164,12 @@ class Terminal:
     def has_answered(self) -> Terminal:
         """Wait until the client has read the answers to what it asked the terminal; return this."""
         self._wait(lambda: b"\x1b[c" in self.everything(), SECONDS, "asked")
-        self._wait(lambda: fcntl.ioctl(self.slave, termios.FIONREAD, b"\0" * 4) == b"\0" * 4, SECONDS, "answered")
+        self._wait(lambda: not self.unread(), SECONDS, "answered")
         return self
+
+    def unread(self) -> int:
+        """Return how many bytes that were typed, or answered, nobody has read."""
+        return int.from_bytes(fcntl.ioctl(self.slave, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
     # -- what a person does
 
@@ -220,10 +225,12 @@ class Terminal:
 
     def ended(self, seconds: float = SECONDS) -> int:
         """Wait for the client's end; return its status."""
-        try:
-            status = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"after {seconds:g} s the client still runs and shows:\n{self.text()}") from None
+        deadline = time.monotonic() + seconds
+        while (status := self.process.poll()) is None:
+            if self.master >= 0:
+                self._feed()  # it may wait for an answer
+            assert time.monotonic() < deadline, f"after {seconds:g} s the client still runs and shows:\n{self.text()}"
+            time.sleep(0.005)
         if self.master >= 0 and self.reading:  # its last words are in the pty
             deadline = time.monotonic() + 5
             while fcntl.ioctl(self.master, termios.FIONREAD, b"\0\0\0\0") != b"\0\0\0\0":
