@@ -11,8 +11,8 @@ import contextlib
 import importlib
 import inspect
 import io
-from collections.abc import Awaitable, Callable, Iterator
-from functools import cache
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cache, lru_cache
 from typing import Any, get_type_hints
 
 import typer
@@ -56,7 +56,9 @@ class _Call:
         self._values = values
 
     def __call__(self, asking: Asking) -> Awaitable[int | None] | int | None:
-        result: Awaitable[int | None] | int | None = self._run(asking, **self._values)
+        # The call may be made again, so lists are for each one its own.
+        values = {key: value[:] if isinstance(value, list) else value for key, value in self._values.items()}
+        result: Awaitable[int | None] | int | None = self._run(asking, **values)
         return result
 
 
@@ -132,14 +134,29 @@ def dispatch(asking: Asking) -> Awaitable[int | None] | int | None:
     command = commands.find(word)
     if command is None:
         raise UnknownCommand(word)
-    printed = io.StringIO()  # --help prints
-    with contextlib.redirect_stdout(printed):
-        call = parse(command.name, rest)
-    asking.write(printed.getvalue().encode())
+    call, printed = (
+        _parsed(command.name, tuple(rest)) if sum(map(len, rest)) < REMEMBERED else _parse(command.name, rest)
+    )
+    asking.write(printed)
     return call(asking) if isinstance(call, _Call) else call
 
 
-def parse(name: str, words: list[str]) -> Any:
+REMEMBERED = 200
+"""Characters of a command line below which it is parsed once: scripts and status lines ask the same all the time."""
+
+
+def _parse(name: str, words: Sequence[str]) -> tuple[Any, bytes]:
+    """Return what the words make, and what the parser printed: help."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        call = parse(name, words)
+    return call, printed.getvalue().encode()
+
+
+_parsed = lru_cache(256)(_parse)
+
+
+def parse(name: str, words: Sequence[str]) -> Any:
     """Return the call that ``words`` make of the command, or an exit status when they only asked for help."""
     try:
         return parser(name).main(list(words), prog_name=f"agentmux {name}", standalone_mode=False)

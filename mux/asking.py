@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from .errors import NeedsTerminal, Nested
 from .protocol import Kind
+from .sessionerrors import NeedsTerminal, Nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import re
 
 from . import keyboard, statusline
 from .clientterminal import ClientTerminal
-from .errors import AgentmuxError, InputFull, NoSession, NotRunning
+from .errors import AgentmuxError
 from .mux import Spec
 from .protocol import Kind, pack
+from .sessionerrors import InputFull, NoSession, NotRunning
 from .size import Size, bounded
 from .viewer import ClientViewer
 

@@ -26,7 +26,6 @@ from . import authsock, programs, sweep, targets
 from . import size as sizes
 from .config import Config, File
 from .environment import child_environment
-from .errors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .events import Bus, Happened
 from .keeperlink import (
     Exited,
@@ -46,6 +45,7 @@ from .lifecycle import State
 from .paths import log_file
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
+from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .size import Size
 
 TYPE_CHECKING = False

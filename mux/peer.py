@@ -9,9 +9,10 @@ from agentmux.store.errors import StoreError
 
 from .asking import Asking
 from .attachment import Attachment
-from .errors import AgentmuxError, ProtocolError, StoreFailed
+from .errors import AgentmuxError, ProtocolError
 from .outbox import Outbox
 from .protocol import PROTOCOL, Decoder, Kind, Request, encode, number, pack, unpack
+from .sessionerrors import StoreFailed
 from .version import VERSION
 
 TYPE_CHECKING = False
@@ -61,11 +62,12 @@ class Peer:
         self.stdin_ended = False
         self.on_stdin: Callable[[], None] | None = None
         sock.setblocking(False)
-        self._loop.add_reader(sock, self._readable)
+        self._loop.add_reader(sock, self.read)
 
     # -- in
 
-    def _readable(self) -> None:
+    def read(self) -> None:
+        """Take what the client has sent."""
         try:
             data = self._sock.recv(65536)
         except (BlockingIOError, InterruptedError):
@@ -198,7 +200,7 @@ class Peer:
         """Read again."""
         if not self._reading and not self._closed:
             self._reading = True
-            self._loop.add_reader(self._sock, self._readable)
+            self._loop.add_reader(self._sock, self.read)
 
     # -- out
 

@@ -24,11 +24,12 @@ from agentmux.store.sessions import Sessions
 from . import paths, screen
 from .client import launch_argv, peer_uid
 from .config import File
-from .errors import AgentmuxError, StoreFailed
+from .errors import AgentmuxError
 from .keeperlink import KeeperLink
 from .mux import Mux
 from .peer import Peer
 from .refusal import refuse
+from .sessionerrors import StoreFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ class Server:
             log(f"refused a client: {CLIENTS} are connected")
             sock.close()
             return
-        self._peers.add(Peer(sock, self.mux, self._dispatch, self._peers.discard, self._on_newer))
+        peer = Peer(sock, self.mux, self._dispatch, self._peers.discard, self._on_newer)
+        self._peers.add(peer)
+        peer.read()  # a client asks at once
 
     def _on_newer(self, peer: Peer) -> None:
         """A client of a newer version came: let its version take over."""

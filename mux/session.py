@@ -27,11 +27,11 @@ from agentmux.store.sessions import SessionRow, Sessions
 
 from .audience import Audience
 from .config import Config
-from .errors import InputFull, NotRunning
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
 from .reset import fresh, reset_client
 from .screen import Progress, ProgressState, Screen, ScreenEvent
+from .sessionerrors import InputFull, NotRunning
 from .shadow import Shadow
 from .sidechannels import SideChannels
 from .size import Size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from .errors import AmbiguousTarget, BadName, UnknownSession
+from .sessionerrors import AmbiguousTarget, BadName, UnknownSession
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ PURE = {
     "mux/protocol.py",
     "mux/reset.py",
     "mux/screenevents.py",
+    "mux/sessionerrors.py",
     "mux/sieve.py",
     "mux/size.py",
     "mux/statusline.py",

@@ -20,7 +20,7 @@ from world import World
 from agentmux.cli import app
 from agentmux.cli.commands import COMMANDS
 from agentmux.cli.commands import wait as wait_command
-from agentmux.mux import config, errors, events, keeper, paths, protocol
+from agentmux.mux import config, errors, events, keeper, paths, protocol, sessionerrors
 from agentmux.mux.emulator import keys as emulator_keys
 from agentmux.mux.errors import AgentmuxError
 
@@ -153,7 +153,8 @@ def test_each_exit_status_is_in_the_manual() -> None:
     documented = {
         int(word) for line in re.findall(r"^\.It (.*)$", text, re.MULTILINE) for word in re.findall(r"\d+", line)
     }
-    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AgentmuxError)]
+    there = (*vars(errors).values(), *vars(sessionerrors).values())
+    classes = [kind for kind in there if isinstance(kind, type) and issubclass(kind, AgentmuxError)]
     used = {kind.status for kind in classes} | {wait_command.LOST, wait_command.ENDED, wait_command.KILLED}
     assert documented == used | {0, 126, 127, 128, 130, 141}
 

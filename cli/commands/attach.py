@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
-from agentmux.mux.errors import NotRunning
+from agentmux.mux.sessionerrors import NotRunning
 
 from ..app import Option
 from .options import Target

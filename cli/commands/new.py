@@ -6,8 +6,9 @@ from typing import Annotated
 
 from agentmux.mux import statusline
 from agentmux.mux.asking import Asking
-from agentmux.mux.errors import AgentmuxError, BadUsage, NeedsTerminal, Nested
+from agentmux.mux.errors import AgentmuxError, BadUsage
 from agentmux.mux.mux import Spec
+from agentmux.mux.sessionerrors import NeedsTerminal, Nested
 
 from ..app import Argument, Option
 from ..output import facts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import termios
 
-from agentmux.mux.errors import NeedsTerminal
 from agentmux.mux.reset import leave_client
+from agentmux.mux.sessionerrors import NeedsTerminal
 
 from ..main import write_all
 

@@ -6,9 +6,10 @@ import re
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
-from agentmux.mux.errors import BadUsage, TimedOut
+from agentmux.mux.errors import BadUsage
 from agentmux.mux.lifecycle import State
 from agentmux.mux.session import Session
+from agentmux.mux.sessionerrors import TimedOut
 
 from ..app import Option
 from .options import Target, Timeout

@@ -39,6 +39,7 @@ VISIBLE = (1 << 44) - 1
 CHARACTER = 0x1FFFFF << 2
 _FULL = (1 << 46) - 1  # contents, style, width, protection and link
 _KIND = _FULL & ~((1 << 26) - 4)  # without the contents
+_MORE_THAN_ASCII = _FULL & ~(0x7F << 2)
 _CLUSTER, _BACKGROUND, _RGB_BACKGROUND = 1, 2, 3
 _STYLE = lib.GHOSTTY_RENDER_STATE_ROW_CELLS_DATA_STYLE
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
@@ -273,10 +274,14 @@ class Grid:
         pen, link, protected, style_id = RESET, b"", 0, 0
         row: Any = None
         stop = len(cells) if stop is None else min(stop, len(cells))
+        stop = min(stop, len(cells.tobytes().rstrip(b"\0")) + 7 >> 3)
         while stop > first and not cells[stop - 1] & VISIBLE:
             stop -= 1
         if first >= stop:
             return b""
+        letters = _letters(cells[first:stop])
+        if letters is not None and (solid or b"\0" not in letters):
+            return letters.replace(b"\0", b" ")
         text, ends = _runs(cells[first:stop])
         sure = narrow(text)
         x, skipped = first, 0
@@ -388,6 +393,14 @@ class Grid:
             start = x - 1 if x and wide(cells[x]) == TAIL else x
             return start, self.encode(y, cells, start, x + 1, solid=True) or b" "
         raise IndexError(y)
+
+
+def _letters(cells: "array[int]") -> bytes | None:
+    """Return the characters of cells that are ASCII and nothing else, NUL where there is none; None for other cells."""
+    count, row = len(cells), int.from_bytes(cells, "little")
+    if row & every(_MORE_THAN_ASCII, count):
+        return None
+    return (row >> 2).to_bytes(8 * count, "little")[::8]
 
 
 def _runs(cells: "array[int]") -> tuple[str, dict[int, int]]:

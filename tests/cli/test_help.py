@@ -13,7 +13,7 @@ from world import AGENTMUX
 
 from agentmux.cli import app, overlay
 from agentmux.cli.commands import COMMANDS, Command, find
-from agentmux.mux import config, errors
+from agentmux.mux import config, errors, sessionerrors
 from agentmux.mux.errors import AgentmuxError
 
 ONE_LINE = 61
@@ -23,7 +23,8 @@ NAMES = [command.name for command in COMMANDS]
 
 
 def error_classes() -> list[type[AgentmuxError]]:
-    found = [value for _, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, AgentmuxError)]
+    there = {*inspect.getmembers(errors, inspect.isclass), *inspect.getmembers(sessionerrors, inspect.isclass)}
+    found = [value for _, value in sorted(there) if issubclass(value, AgentmuxError)]
     return [value for value in found if value is not AgentmuxError]
 
 

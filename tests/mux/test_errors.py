@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentmux.mux import errors
+from agentmux.mux import errors, sessionerrors
 from agentmux.mux.errors import AgentmuxError
 
 MADE = [
@@ -17,28 +17,29 @@ MADE = [
     errors.PathTooLong("/x", 200, 107),
     errors.UnknownCommand("lss", "ls"),
     errors.UnknownCommand("qqq"),
-    errors.UnknownSession("ap\ni", "api"),
-    errors.UnknownSession("qqq"),
-    errors.NoSession(),
-    errors.AmbiguousTarget("a", ["b", "a"]),
-    errors.NameTaken("api"),
-    errors.BadName("a b", "it has a space"),
-    errors.SpawnFailed("clau\nde", "no such command"),
-    errors.NotRunning("api", "exited"),
-    errors.StillRunning("api"),
-    errors.InputFull("api", 1 << 20),
-    errors.NeedsTerminal(),
-    errors.Nested(),
-    errors.StoreFailed("no room on the disk"),
-    errors.TimedOut(0.5),
-    errors.UpgradeRefused("no python"),
+    sessionerrors.UnknownSession("ap\ni", "api"),
+    sessionerrors.UnknownSession("qqq"),
+    sessionerrors.NoSession(),
+    sessionerrors.AmbiguousTarget("a", ["b", "a"]),
+    sessionerrors.NameTaken("api"),
+    sessionerrors.BadName("a b", "it has a space"),
+    sessionerrors.SpawnFailed("clau\nde", "no such command"),
+    sessionerrors.NotRunning("api", "exited"),
+    sessionerrors.StillRunning("api"),
+    sessionerrors.InputFull("api", 1 << 20),
+    sessionerrors.NeedsTerminal(),
+    sessionerrors.Nested(),
+    sessionerrors.StoreFailed("no room on the disk"),
+    sessionerrors.TimedOut(0.5),
+    sessionerrors.UpgradeRefused("no python"),
 ]
 FIXED = {"BadUsage": 2, "UnknownCommand": 2, "ProtocolError": 3, "ServerSilent": 3, "ServerLost": 4, "TimedOut": 5}
 
 
 def test_every_class_is_here() -> None:
     """A new error gets a line above."""
-    known = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, AgentmuxError)}
+    there = (*vars(errors).values(), *vars(sessionerrors).values())
+    known = {value for value in there if isinstance(value, type) and issubclass(value, AgentmuxError)}
     assert {type(error) for error in MADE} == known
 
 
@@ -60,10 +61,10 @@ def test_exit_statuses_are_fixed(error: AgentmuxError) -> None:
 
 
 def test_hints_guess_only_where_there_is_something_to_guess() -> None:
-    assert errors.UnknownSession("ap", "api").hint == "did you mean 'api'?"
+    assert sessionerrors.UnknownSession("ap", "api").hint == "did you mean 'api'?"
     assert errors.UnknownCommand("qqq").hint == "list them with: agentmux --help"
-    assert errors.AmbiguousTarget("a", ["b", "a"]).hint == "name one of: a, b"
+    assert sessionerrors.AmbiguousTarget("a", ["b", "a"]).hint == "name one of: a, b"
 
 
 def test_what_waits_is_told_in_kib() -> None:
-    assert "1024 KiB" in errors.InputFull("api", 1 << 20).problem
+    assert "1024 KiB" in sessionerrors.InputFull("api", 1 << 20).problem

@@ -21,7 +21,17 @@ import pytest
 
 from agentmux.mux.asking import Asking
 from agentmux.mux.config import File
-from agentmux.mux.errors import (
+from agentmux.mux.events import Happened
+from agentmux.mux.keeper import Kind as KeeperKind
+from agentmux.mux.keeper import Link
+from agentmux.mux.keeperlink import KeeperLink
+from agentmux.mux.lifecycle import State
+from agentmux.mux.mux import ACTIVITY, Mux, Spec
+from agentmux.mux.peer import Peer
+from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
+from agentmux.mux.screen import Screen
+from agentmux.mux.session import READ, RESIZE_WAIT, SHARE, Session
+from agentmux.mux.sessionerrors import (
     AmbiguousTarget,
     BadName,
     NameTaken,
@@ -34,16 +44,6 @@ from agentmux.mux.errors import (
     UnknownSession,
     UpgradeRefused,
 )
-from agentmux.mux.events import Happened
-from agentmux.mux.keeper import Kind as KeeperKind
-from agentmux.mux.keeper import Link
-from agentmux.mux.keeperlink import KeeperLink
-from agentmux.mux.lifecycle import State
-from agentmux.mux.mux import ACTIVITY, Mux, Spec
-from agentmux.mux.peer import Peer
-from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
-from agentmux.mux.screen import Screen
-from agentmux.mux.session import READ, RESIZE_WAIT, SHARE, Session
 from agentmux.mux.viewer import FRAME
 from agentmux.store.database import Database
 from agentmux.store.inbox import Inbox

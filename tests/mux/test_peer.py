@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agentmux.mux.asking import Asking
-from agentmux.mux.errors import BadUsage, UnknownSession
+from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Mux
 from agentmux.mux.outbox import CROWDED
 from agentmux.mux.peer import STDIN_LIMIT, Peer
 from agentmux.mux.protocol import MAX_BODY, PROTOCOL, Decoder, Kind, Request, encode, pack, unpack
+from agentmux.mux.sessionerrors import UnknownSession
 from agentmux.mux.version import VERSION
 from agentmux.store.errors import StoreFull
 

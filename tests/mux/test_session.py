@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agentmux.mux.config import DEFAULT, Config
-from agentmux.mux.errors import InputFull, NotRunning
 from agentmux.mux.inputqueue import HIGH as INPUT_HIGH
 from agentmux.mux.inputqueue import LIMIT as INPUT_LIMIT
 from agentmux.mux.lifecycle import State
@@ -35,6 +34,7 @@ from agentmux.mux.screen import (
     ScreenEvent,
 )
 from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, Session
+from agentmux.mux.sessionerrors import InputFull, NotRunning
 from agentmux.store.database import Database
 from agentmux.store.inbox import Inbox, Phase
 from agentmux.store.journal import Journal

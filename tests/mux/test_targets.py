@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentmux.mux.errors import AmbiguousTarget, BadName, UnknownSession
+from agentmux.mux.sessionerrors import AmbiguousTarget, BadName, UnknownSession
 from agentmux.mux.targets import NAME_LIMIT, checked_name, find, free_name
 
 
