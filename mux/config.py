@@ -85,7 +85,7 @@ OPTIONS = (
     ),
     Option(
         "history-lines",
-        1000,
+        500,
         "Rows of scrollback printed above the screen at attach; 0: none, -1: as many as the screen has.",
         _at_least(-1),
     ),

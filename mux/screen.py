@@ -51,6 +51,9 @@ MAX_SIZE = (1000, 500)
 SCROLLBACK = 10_000_000
 """Bytes of scrollback kept unless told otherwise: 13 700 rows of 80 columns, 5 400 of 200."""
 
+KEPT = 1 << 16
+"""Bytes of the last dump that are kept while nothing changes: who goes from session to session gets them again."""
+
 _LOST_SEQUENCE = b"\x1b]9999;"  # stands in for the start of a string too long to be kept: terminals swallow the rest
 
 Rgb = tuple[int, int, int]
@@ -131,6 +134,7 @@ class Screen:
         self._on_reply = on_reply
         self._on_event = on_event
         self._source: Source | None = None
+        self._drawn: tuple[int, bytes] | None = None  # the last dump, while it is true
         self._generation = 0
         self._dark = True
         self._box = callbacks.Mailbox(terminal.size())
@@ -202,6 +206,7 @@ class Screen:
         self._changed()
 
     def _changed(self) -> None:
+        self._drawn = None
         if self._source is not None:
             self._source.touch()
         box = self._box
@@ -345,8 +350,13 @@ class Screen:
         from .emulator import dump
         from .emulator import history as scrollback
 
-        above = scrollback.above(self._terminal, history) if history > 0 else b""
-        return above + dump.dump(self._terminal) + (self.pending() if pending else b"")
+        if self._drawn is None or self._drawn[0] != history:
+            above = scrollback.above(self._terminal, history) if history > 0 else b""
+            drawn = above + dump.dump(self._terminal)
+            self._drawn = (history, drawn) if len(drawn) <= KEPT else None
+        else:
+            drawn = self._drawn[1]
+        return drawn + (self.pending() if pending else b"")
 
     def colours(self) -> bytes:
         """Return what gives a client's terminal the colours that the program set: palette, text, background, cursor."""

@@ -43,9 +43,9 @@ def test_values_of_every_type() -> None:
     ("text", "warning"),
     [
         pytest.param("\n\nprefix = 5\n", "line 3: 'prefix' needs a str; its default 'C-b' holds", id="type"),
-        pytest.param("history-lines = true", "line 1: 'history-lines' needs a int; its default 1000 holds", id="bool"),
-        pytest.param("history-lines = 1.5", "line 1: 'history-lines' needs a int; its default 1000 holds", id="float"),
-        pytest.param("history-lines = -2", "line 1: 'history-lines': -2 is below -1; its default 1000 holds", id="low"),
+        pytest.param("history-lines = true", "line 1: 'history-lines' needs a int; its default 500 holds", id="bool"),
+        pytest.param("history-lines = 1.5", "line 1: 'history-lines' needs a int; its default 500 holds", id="float"),
+        pytest.param("history-lines = -2", "line 1: 'history-lines': -2 is below -1; its default 500 holds", id="low"),
         pytest.param(
             "# kill-grace = 1\nkill-grace = nan",
             "line 2: 'kill-grace': nan is below 0; its default 2.0 holds",

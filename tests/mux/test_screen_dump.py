@@ -10,6 +10,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import pytest
@@ -377,6 +378,26 @@ def test_nor_does_it_in_the_scrollback_and_in_the_clients(scrolled: int, alterna
     assert screen.text_rows(30 - above, 33 - above, styled=True) == GAPS_STYLED
     client.feed(screen.dump(history=above))
     assert _looks(client, above) == _looks(screen, above)
+
+
+CHANGES: dict[str, Callable[[Screen], object]] = {
+    "text": lambda screen: screen.feed(b"x"),
+    "size": lambda screen: screen.resize((30, 4)),
+    "colour": lambda screen: screen.feed(b"\x1b]11;rgb:12/34/56\x07"),
+    "history": lambda screen: screen.feed(b"\r\n" * 9),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_dump_is_made_again_when_something_changed_and_only_then(change: str) -> None:
+    with closing(Screen((20, 5))) as screen, closing(Screen((20, 5))) as other:
+        screen.feed(b"one\r\n" * 9)
+        other.feed(b"one\r\n" * 9)
+        assert screen.dump(history=4) == screen.dump(history=4) != screen.dump()
+        CHANGES[change](screen)
+        CHANGES[change](other)
+        assert screen.dump(history=4) == other.dump(history=4)
+        assert screen.dump() == other.dump()
 
 
 def test_a_string_too_long_to_copy_still_gives_a_dump() -> None:
