@@ -8,13 +8,15 @@ Each connects to the benchmark's socket, says its name and pid, and then does it
 - ``produce``: waits for orders on the socket, one JSON object a line, writes what they ask for to the terminal
   and reports what the writing took *as the program sees it*.
 - ``flood``: becomes ``yes``.
-- ``show``: fills the scrollback with as many lines as the fourth argument says, prints SHOWN, waits for ever.
+- ``show``: fills the scrollback with as many lines as the fourth argument says, prints SHOWN, and reports when the
+  terminal answers behind that; then it waits for ever.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -83,10 +85,21 @@ def produce(link: socket.socket) -> None:
             os.write(1, b"\x1b[0m\r\n" + END % order["number"] + b"\r\n")
 
 
+def show(lines: int) -> None:
+    """Print, and wait until the terminal has taken it all in."""
+    tty.setcbreak(0)
+    os.write(1, b"".join(b"%d: a line of the session's past\n" % n for n in range(lines)) + SHOWN + b"\n\x1b[5n")
+    answer = b""
+    while not answer.endswith(b"n") and select.select([0], [], [], 5)[0]:
+        answer += os.read(0, 100)
+
+
 def main(mode: str, path: str, name: str, lines: str = "0") -> None:
     """Report, then play the part."""
     if mode == "echo":
         tty.setraw(0)
+    elif mode == "show":
+        show(int(lines))
     link = socket.socket(socket.AF_UNIX)
     link.connect(path)
     link.sendall(f"{name} {os.getpid()}\n".encode())
@@ -99,7 +112,6 @@ def main(mode: str, path: str, name: str, lines: str = "0") -> None:
     elif mode == "produce":
         produce(link)
     else:
-        os.write(1, b"".join(b"%d: a line of the session's past\n" % n for n in range(int(lines))) + SHOWN + b"\n")
         signal.pause()
 
 
