@@ -17,8 +17,7 @@ from time import monotonic
 
 from agentmux.mux.client import Connection
 from agentmux.mux.errors import AgentmuxError, BadFolder, NoServer, ServerSilent
-from agentmux.mux.protocol import Kind, number, pack, unpack
-from agentmux.mux.reset import LAST_QUERY
+from agentmux.mux.protocol import LAST_QUERY, Kind, number, pack, unpack
 
 from .main import RESENDS, make_request, write_all
 from .signals import Signals
@@ -140,7 +139,7 @@ class _Attachment:
         Later the files may be those of another version.
         """
         if self._keys is None:
-            from agentmux.mux import keys
+            from agentmux.mux import keys, reset  # noqa: F401
 
             from . import overlay, pager  # noqa: F401
 

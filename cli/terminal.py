@@ -13,8 +13,6 @@ import termios
 import tty
 from time import monotonic
 
-from agentmux.mux.reset import leave_client
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -147,6 +145,8 @@ class Borrowed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        from agentmux.mux.reset import leave_client  # at last: a client has no need of it to begin
+
         self._terminal.leave(leave_client())
         self._terminal.swallow()
         self._terminal.close()

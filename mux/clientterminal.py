@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 
-from .reset import LAST_QUERY
+from .protocol import LAST_QUERY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -33,6 +33,9 @@ MAX_BODY = 1 << 23
 Linux bounds at a quarter of the stack limit, 2 MiB, by default. A longer one
 is a peer gone wrong."""
 
+LAST_QUERY = b"\x1b[c"
+"""Ends the OUTPUT that asks a client's terminal what it is: every terminal answers it, and in the order asked."""
+
 _HEADER = 5
 
 

@@ -40,9 +40,6 @@ def _modes_off() -> bytes:
 _KITTY_KEYS_OFF = b"\x1b[<99u\x1b[=0;1u"  # the stack is one per screen
 _CANCEL = b"\x18" + _ST  # an unfinished sequence of whatever kind
 
-LAST_QUERY = b"\x1b[c"
-"""What a client's terminal is asked last: every one answers it, in the order asked."""
-
 KEEP_TITLE, _OLD_TITLE = b"\x1b[22;0t", b"\x1b[23;0t"
 """Have the terminal remember the title that it shows, before the first one of ours."""
 
