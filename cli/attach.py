@@ -40,6 +40,9 @@ EXPECTING = 5.0
 MORE = 0.5
 """Seconds behind one answer in which others may come that were not asked for: some terminals answer twice."""
 
+SETTLE = 0.02
+"""Seconds that the terminal has the machine for itself to show the first picture; what keys need is loaded then."""
+
 AWAIT = 2.0
 """Seconds that keys typed ahead wait for what the server was asked to show: a hung one shall not trap them."""
 
@@ -105,6 +108,7 @@ class _Attachment:
         self._expecting = monotonic() + EXPECTING  # until when the terminal's answers may come; 0: no more
         self._flush_at = 0.0  # monotonic time at which what is held was all there is; 0: nothing is
         self._overlay: Overlay | None = None
+        self._load_at = 0.0  # monotonic time at which what keys need is loaded; 0: it is, or nothing is drawn yet
         self._awaited = 0.0  # monotonic time until which an overlay is on its way; 0: none is
         self._ahead = b""  # typed meanwhile
         self._rows: list[bytes] = []  # of the scrollback, as far as it has come
@@ -149,18 +153,15 @@ class _Attachment:
 
     def loop(self) -> None:
         """Pump both ways. Ends by raising Left."""
-        drawn = False
         while True:
             if self._connection is not None:
                 for kind, body in self._connection.taken():
                     self._frame(kind, body)
-                    drawn = drawn or kind == Kind.OUTPUT
             connection, terminal = self._connection, self._terminal
-            keys = self._decoder() if drawn and not terminal.pending else self._keys
             if self._end is not None and (not terminal.pending or self._leaving):
                 raise self._end  # a slow terminal gets the session's last words first
             reading: list[int] = [self._signals.reading]
-            if not self._awaited:
+            if not self._awaited and not self._load_at:
                 reading.append(0)
             writing: list[int] = []
             if connection is not None:
@@ -170,16 +171,19 @@ class _Attachment:
                     writing.append(connection.sock.fileno())
             if terminal.pending:
                 writing.append(terminal.fileno())
-            until = self._leaving or self._awaited or self._flush_at
+            until = self._leaving or self._load_at or self._awaited or self._flush_at
             timeout = max(0.0, until - monotonic()) if until else None
             ready, writable, _ = select.select(reading, writing, [], timeout)
             if until and monotonic() >= until and 0 not in ready:
                 if self._leaving:
                     raise Left(0, f"[detached from {self._name}]")
-                if self._awaited:
+                if self._load_at:
+                    self._load_at = 0.0
+                    self._decoder()
+                elif self._awaited:
                     self._arrived()
-                elif keys is not None:
-                    self._tokens(keys.flush())
+                elif self._keys is not None:
+                    self._tokens(self._keys.flush())
             if terminal.fileno() in writable and terminal.pending:
                 terminal.flush()
             if self._signals.reading in ready:
@@ -329,6 +333,8 @@ class _Attachment:
     def _frame(self, kind: int, body: bytes) -> None:
         if kind == Kind.OUTPUT:
             self._terminal.asked = self._terminal.asked or LAST_QUERY in body
+            if self._keys is None and not self._load_at:
+                self._load_at = monotonic() + SETTLE
             if self._overlay is None:
                 self._terminal.write(body)
         elif kind == Kind.ATTACHED:
