@@ -6,6 +6,7 @@ References into the grid die at the next write, so none leaves this file's calle
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +35,11 @@ def check(code: int, call: str) -> None:
 
 def new_sized(ctype: str) -> Any:
     """Allocate a struct that says its own size, nested ones too."""
+    return ffi.new(ctype + "*", _sized(ctype)[0])
+
+
+@cache
+def _sized(ctype: str) -> Any:
     pointer = ffi.new(ctype + "*")
     _set_sizes(pointer)
     return pointer
