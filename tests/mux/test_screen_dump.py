@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import pytest
@@ -140,16 +141,19 @@ END = "end of a row"
 
 
 def kind_of(size: Size, before: bytes, after: bytes, used: bytes | None, found: Difference) -> str | None:
-    """Return which kind a difference is of."""
+    """Return which kind a difference is of, or which two: a stream may have the causes of both."""
     if found.names <= {"ends", "primary ends"}:
         return END
-    for name, kind in KINDS.items():
-        stream = kind.taken_out(before, after)
-        client = used if used is None or kind.before is None else kind.cause.sub(kind.before, used)
+    singles = [(name,) for name in KINDS]
+    for names in (*singles, *combinations(KINDS, 2)):
+        stream, client = (before, after), used
+        for kind in map(KINDS.__getitem__, names):
+            stream = kind.taken_out(*stream)
+            client = client if client is None or kind.before is None else kind.cause.sub(kind.before, client)
         if (*stream, client) != (before, after, used):
             without = compare(size, *stream, client)
             if without is None or without.names <= {"ends", "primary ends"}:
-                return name
+                return " and ".join(names)
     return None
 
 
@@ -159,6 +163,13 @@ def test_a_difference_is_of_a_known_kind(name: str) -> None:
     found = compare((10, 3), before, after)
     assert found is not None, "it is restored now: take it out"
     assert kind_of((10, 3), before, after, None, found) == name
+
+
+def test_a_difference_of_two_kinds_at_once_is_known() -> None:
+    before, after, used = b"\x1b[40E\x1b7\x1b[?47h\x1b[>1u\x1b[?1049l", b"\na\x1b[2J\x1b[?1049h", b"\x1b]133;A\x1b"
+    found = compare((120, 40), before, after, used)
+    assert found is not None
+    assert kind_of((120, 40), before, after, used, found) == "old alternate screen and prompt marks"
 
 
 def test_the_end_of_a_row_that_a_wide_character_left_free_keeps_its_background() -> None:
