@@ -45,6 +45,63 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (session, start, stop)
     ) STRICT, WITHOUT ROWID;
     """,
+    # 3: large content, in files named after its SHA-256. A row says that the file is whole.
+    """
+    CREATE TABLE blob (
+        digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+        size INTEGER NOT NULL CHECK (size >= 0),
+        stored INTEGER NOT NULL CHECK (stored >= 0),
+        created REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
+    # 4: closed parts of journals, as output offsets start <= x < stop. stream is that output; marks are the records
+    # without it, compressed: see archive.py.
+    """
+    CREATE TABLE segment (
+        session INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        start INTEGER NOT NULL CHECK (start >= 0),
+        stop INTEGER NOT NULL CHECK (stop > start),
+        first REAL NOT NULL,
+        last REAL NOT NULL,
+        stream BLOB NOT NULL REFERENCES blob (digest),
+        marks BLOB NOT NULL,
+        PRIMARY KEY (session, start)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX segment_stream ON segment (stream);
+    CREATE INDEX segment_last ON segment (last);
+    """,
+    # 5: turns. proof is JSON: what the source had to show for it. The text is here or, if it is large, in a blob.
+    """
+    CREATE TABLE message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        role TEXT NOT NULL CHECK (role IN ('user', 'agent', 'system')),
+        at REAL NOT NULL,
+        source TEXT NOT NULL CHECK (source IN ('send', 'hook', 'transcript', 'screen')),
+        proof TEXT NOT NULL CHECK (json_valid(proof) AND json_type(proof) = 'object'),
+        text TEXT,
+        blob BLOB REFERENCES blob (digest),
+        CHECK ((text IS NULL) <> (blob IS NULL))
+    ) STRICT;
+    CREATE INDEX message_session ON message (session, id);
+    CREATE INDEX message_blob ON message (blob) WHERE blob IS NOT NULL;
+    """,
+    # 6: prompts as they were sent, to be recalled. cwd is ASCII JSON, as in session.
+    """
+    CREATE TABLE prompt (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        at REAL NOT NULL,
+        cwd TEXT NOT NULL CHECK (json_valid(cwd) AND json_type(cwd) = 'text'),
+        agent TEXT,
+        text TEXT,
+        blob BLOB REFERENCES blob (digest),
+        CHECK ((text IS NULL) <> (blob IS NULL))
+    ) STRICT;
+    CREATE INDEX prompt_session ON prompt (session, id);
+    CREATE INDEX prompt_cwd ON prompt (cwd, id);
+    CREATE INDEX prompt_blob ON prompt (blob) WHERE blob IS NOT NULL;
+    """,
 )
 
 
