@@ -23,6 +23,8 @@ from typing import Protocol
 from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.journal import Journal
+from agentmux.store.marks import Marks
+from agentmux.store.records import Kind, encode_size
 from agentmux.store.sessions import SessionRow, Sessions
 
 from .audience import Audience
@@ -116,6 +118,7 @@ class Session:
         "_side",
         "journal",
         "killed",
+        "marks",
         "pid",
         "row",
         "state",
@@ -127,6 +130,7 @@ class Session:
     def __init__(self, row: SessionRow, journal: Journal, host: Host) -> None:
         self.row = row
         self.journal = journal
+        self.marks = Marks(journal.path)
         self.viewers = Audience()
         self.unseen = False  # it called, and nobody has looked since
         self.state = State(row.state)
@@ -190,6 +194,8 @@ class Session:
         self._step(Event.EXEC_OK)
         self.row = replace(self.row, state="running", started=at)
         self._remember(lambda rows: rows.set_running(self.id, at))
+        self._note(Kind.STATE, b"started %d" % self.row.starts)
+        self._note(Kind.RESIZE, encode_size(self.size))
         self._host.publish("started", self)
 
     def found(self, started: float) -> None:
@@ -206,6 +212,7 @@ class Session:
         """The program could not be executed. The record stays, with the status a shell would give."""
         self._step(Event.EXEC_FAILED)
         self._ended(status)
+        self.release()
         self._host.publish("start-failed", self, exit_status=status)
 
     def exited(self, status: int | None) -> None:
@@ -223,6 +230,8 @@ class Session:
         at = self._host.now()
         self.row = replace(self.row, state="lost", ended=at)
         self._remember(lambda rows: rows.set_lost([self.id], at))
+        self._note(Kind.STATE, b"lost")
+        self.release()
         self._host.publish("lost", self)
 
     def restarting(self, row: SessionRow) -> None:
@@ -281,6 +290,7 @@ class Session:
         at = self._host.now()
         self.row = replace(self.row, state="exited", exit_status=status, ended=at)
         self._remember(lambda rows: rows.set_exited(self.id, status, at))
+        self._note(Kind.STATE, b"exited" if status is None else b"exited %d" % status)
         self._wake()
 
     def _close_master(self) -> None:
@@ -294,7 +304,7 @@ class Session:
         """Let go of what can be had again from disk: a thousand ended sessions cost rows only."""
         if not self.viewers and self._master is None:
             self._shadow.close()
-            self.journal.release()
+            self._release_files()
 
     def close(self) -> None:
         """The server goes: leave the pane to the keeper and the screen to the next server."""
@@ -303,7 +313,11 @@ class Session:
         if self._side is not None:
             self._side.close()
         self._close_master()
+        self._release_files()
+
+    def _release_files(self) -> None:
         self.journal.release()
+        self.marks.release()
 
     # -- output
 
@@ -349,16 +363,28 @@ class Session:
 
     def record(self, data: bytes) -> None:
         """Append output to the journal; without room for it, say so once and go on."""
+        offset = self.journal.end
         try:
             self.journal.append(data)
+            self.marks.add(self.journal, Kind.OUTPUT, self._host.now(), offset, data)
         except StoreError as error:
-            if not self._disk_failed:
-                self.warn(f"not recorded: {error}")
-            self._disk_failed = True
+            self._not_recorded(error)
             return
         if self._disk_failed:
             self._disk_failed = False
             self.warn("recorded again")
+
+    def _note(self, kind: Kind, data: bytes) -> None:
+        """Record something else that happened, as far as there is room."""
+        try:
+            self.marks.add(self.journal, kind, self._host.now(), self.journal.end, data)
+        except StoreError as error:
+            self._not_recorded(error)
+
+    def _not_recorded(self, error: StoreError) -> None:
+        if not self._disk_failed:
+            self.warn(f"not recorded: {error}")
+        self._disk_failed = True
 
     def _record_and_show(self, data: bytes) -> None:
         at = self.journal.end
@@ -511,6 +537,7 @@ class Session:
         """Let ``viewer`` watch. If nobody else may type it leads, and the pane takes its size if that is usable."""
         before = self.viewers.leader
         self.viewers.join(viewer)
+        self._note(Kind.ATTACH, b"%d" % len(self.viewers))
         self.unseen = False
         self._agree(at_once=True)
         self._tell_focus()
@@ -521,6 +548,7 @@ class Session:
         if viewer in self.viewers:
             before = self.viewers.leader
             self.viewers.leave(viewer)
+            self._note(Kind.ATTACH, b"%d" % len(self.viewers))
             self._agree(at_once=False)
             self._tell_focus()
             self._lead_changed(before)
@@ -594,7 +622,7 @@ class Session:
         self._remember(lambda rows: rows.set_size(self.id, size))
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         screen.resize(size)
-        self._shadow.checkpoint()  # the journal does not say where the size changed
+        self._note(Kind.RESIZE, encode_size(size))
         self._host.publish("resized", self, columns=size[0], rows=size[1])
         for viewer in self.viewers:
             viewer.redraw()

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from agentmux.store.errors import StoreError
 from agentmux.store.journal import Journal
+from agentmux.store.marks import Marks
+from agentmux.store.records import Kind
 
 from .reset import fresh, reset_client, soft_reset
 from .screen import BadSnapshot, Screen, ScreenEvent
@@ -38,6 +40,7 @@ class Owner(Protocol):
     """What a shadow needs of its session. One object, not six callables: there are hundreds of sessions."""
 
     journal: Journal
+    marks: Marks
 
     def scrollback(self) -> int:
         """Return the bytes of scrollback to keep."""
@@ -174,13 +177,13 @@ class Shadow:
         self._sieve.resume(screen.pending())
         self._replaying = True  # its questions were answered then
         try:
-            for start, stop in good_ranges(at, end, self._owner.poison()):
-                while start < stop:
-                    data = self._journal.read(start, min(REPLAY, stop - start))
-                    if not data:
-                        break
-                    self._feed(screen, data)
-                    start += len(data)
+            poison = self._owner.poison()
+            for mark in self._owner.marks.read(at):
+                if mark.kind is Kind.RESIZE and at <= mark.offset <= end:
+                    self._replay(screen, at, mark.offset, poison)
+                    at = mark.offset
+                    screen.resize(mark.size)
+            self._replay(screen, at, end, poison)
         except StoreError as error:
             self._owner.warn(f"the screen misses what can't be read: {error}")
         finally:
@@ -189,6 +192,12 @@ class Shadow:
             screen.resize(size)
         screen.set_colours(*self._owner.colours())
         return screen
+
+    def _replay(self, screen: Screen, start: int, stop: int, poison: Sequence[tuple[int, int]]) -> None:
+        for begin, until in good_ranges(start, stop, poison):
+            while begin < until and (data := self._journal.read(begin, min(REPLAY, until - begin))):
+                self._feed(screen, data)
+                begin += len(data)
 
     def _from_snapshot(self, size: Size) -> tuple[Screen, int]:
         """Return the newest state on disk, or a blank one, and the journal offset where it stands."""

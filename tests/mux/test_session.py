@@ -38,6 +38,8 @@ from agentmux.mux.sessionerrors import InputFull, NotRunning
 from agentmux.store.database import Database
 from agentmux.store.inbox import Inbox, Phase
 from agentmux.store.journal import Journal
+from agentmux.store.marks import records
+from agentmux.store.records import Kind, encode_size
 from agentmux.store.sessions import Sessions
 
 SIZE = (80, 24)
@@ -526,6 +528,47 @@ def test_a_rebuilt_screen_is_the_live_one(session: Session, program: Program, ho
     from_scratch = host.another(session)
     assert from_scratch.screen.dump(history=500) == live
     from_scratch.close()
+
+
+def test_a_replay_changes_the_size_where_it_changed(session: Session, program: Program, host: Host) -> None:
+    wide = b"0123456789" * 4
+    program.prints(wide + b"\r\n")
+    session.resize((20, 5))
+    program.prints(wide + b"\r\n\x1b[H\x1b[18Gxyz")
+    session.resize((60, 8))
+    rows = session.screen.text_rows(0, 8)
+    rebuilt = host.another(session)
+    assert rebuilt.journal.load_snapshot() is None
+    assert rebuilt.screen.text_rows(0, 8) == rows
+    rebuilt.close()
+
+
+def test_what_happened_is_recorded_with_its_times(session: Session, program: Program, loop: Loop) -> None:
+    loop.clock = 2000.0
+    program.prints(b"one")
+    session.resize((100, 30))
+    viewer = Viewer((100, 30))
+    session.attach(viewer)
+    loop.clock = 2001.5
+    program.prints(b"two")
+    session.detach(viewer)
+    program.closes()
+    loop.settle()
+    session.exited(3)
+    found = [(record.kind, record.at, record.offset, record.data) for record in records(session.journal, session.marks)]
+    assert found[2:] == [
+        (Kind.OUTPUT, 7000.0, 0, b"one"),
+        (Kind.RESIZE, 7000.0, 3, encode_size((100, 30))),
+        (Kind.ATTACH, 7000.0, 3, b"1"),
+        (Kind.OUTPUT, 7001.5, 3, b"two"),
+        (Kind.ATTACH, 7001.5, 6, b"0"),
+        (Kind.STATE, 7001.5, 6, b"exited 3"),
+    ]
+    assert [(kind, data) for kind, _, _, data in found[:2]] == [
+        (Kind.STATE, b"started 1"),
+        (Kind.RESIZE, encode_size(SIZE)),
+    ]
+    assert not session.journal.held and session.marks._fd < 0
 
 
 def test_a_damaged_snapshot_is_left_aside(session: Session, program: Program, host: Host) -> None:

@@ -1,0 +1,167 @@
+"""The marks beside a journal's output: when each piece of it came, and what else happened.
+
+They lie in the journal's folder, in a file per segment that is named like it::
+
+    00000000000008388608.raw   00000000000008388608.marks
+
+A mark is written behind the output that it is about. Killed in between, or without room on the disk, output has
+no mark, and its time is a guess; nothing else depends on them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise, zip_longest
+from zlib import crc32
+
+from .errors import JournalError
+from .journal import Chunk, Journal
+from .records import HEADER, Kind, Mark, Record, Scan, mark
+
+MERGED = 0.05
+"""Seconds of output in one mark. Twice as much with each MiB of a file: what a program prints letter by letter for days
+then fills 25 MiB at most."""
+
+PIECE = 1 << 16
+"""Bytes of output in one mark that was merged, and in a record."""
+
+_NAME = re.compile(r"(\d{20})\.marks", re.ASCII)
+
+
+class Marks:
+    """The marks of one journal. Opens nothing until something is added or read.
+
+    Attributes:
+        damaged: bytes of a file's end that did not add up and were cut off.
+    """
+
+    __slots__ = ("_fd", "_last", "_path", "_segment", "_size", "damaged")
+
+    def __init__(self, path: str) -> None:
+        """``path`` is the journal's folder."""
+        self.damaged = 0
+        self._path = path
+        self._fd = -1
+        self._segment = -1
+        self._size = 0
+        self._last: Mark | None = None  # ends the file, and more output may be merged into it
+
+    def add(self, journal: Journal, kind: Kind, at: float, offset: int, data: Chunk) -> None:
+        """Write a mark of output at ``offset``, or of something else that happened behind so much of it.
+
+        Raises:
+            JournalError: it was not written.
+        """
+        try:
+            if self._fd < 0 or self._segment != journal.segment_start:
+                self._open(journal)
+            if kind is Kind.OUTPUT and (last := self._merging(at, offset, len(data))) is not None:
+                made = replace(last, length=last.length + len(data), sum=crc32(data, last.sum))
+                position = self._size - HEADER
+            else:
+                made = mark(kind, at, offset, data)
+                position = self._size
+            encoded = made.encoded()
+            self._write(encoded, position)
+            self._size = position + len(encoded)
+            self._last = made if kind is Kind.OUTPUT else None
+        except OSError as error:
+            raise JournalError(self._path, (error.strerror or str(error)).lower()) from error
+
+    def _merging(self, at: float, offset: int, length: int) -> Mark | None:
+        """Return the last mark if more output may go into it."""
+        last = self._last
+        if last is None or offset != last.offset + last.length or last.length + length > PIECE:
+            return None
+        return last if 0 <= at - last.at < MERGED * 2 ** (self._size >> 20) else None
+
+    def _write(self, data: bytes, position: int) -> None:
+        while data:
+            count = os.pwrite(self._fd, data, position)
+            data, position = data[count:], position + count
+
+    def _open(self, journal: Journal) -> None:
+        self.release()
+        path = self._file(journal.segment_start)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._segment = journal.segment_start
+        with open(self._fd, "rb", closefd=False) as file:
+            scan = Scan(file.read())
+        for _ in scan:
+            pass
+        self._size = scan.sound
+        if rest := len(scan.data) - scan.sound:
+            self.damaged += rest
+            os.ftruncate(self._fd, self._size)
+        for start, following in pairwise(self._files()):
+            if following <= journal.start:  # all of it is about output that was deleted
+                os.unlink(self._file(start))
+
+    def read(self, offset: int) -> Iterator[Mark]:
+        """Yield the marks of what was from ``offset`` on, in the order written; those of damaged parts are missing.
+
+        Raises:
+            JournalError: a file can't be read.
+        """
+        try:
+            files = self._files()
+            for start, following in zip_longest(files, files[1:]):
+                if following is not None and following <= offset:
+                    continue
+                with contextlib.suppress(FileNotFoundError), open(self._file(start), "rb") as file:
+                    for found in Scan(file.read()):
+                        if found.offset + found.length * (found.kind is Kind.OUTPUT) >= offset:
+                            yield found
+        except OSError as error:
+            raise JournalError(self._path, (error.strerror or str(error)).lower()) from error
+
+    def release(self) -> None:
+        """Close the descriptor, if one is open."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            self._last = None
+            os.close(fd)
+
+    def _file(self, start: int) -> str:
+        return f"{self._path}/{start:020d}.marks"
+
+    def _files(self) -> list[int]:
+        return sorted(int(found[1]) for name in os.listdir(self._path) if (found := _NAME.fullmatch(name)))
+
+
+def records(journal: Journal, marks: Marks, start: int | None = None) -> Iterator[Record]:
+    """Yield everything that is remembered from output offset ``start`` on (None: from the first that is kept).
+
+    Each byte of output comes once and in order, with the time of its mark. Output without one, because a server died or
+    the mark was damaged, has the time of what came before it. Times never go backwards.
+
+    Raises:
+        JournalError: a file can't be read.
+        OutsideJournal: ``start`` is not in the journal, or so much was printed meanwhile that it is not any more.
+    """
+    at = journal.start if start is None else start
+    time = 0.0
+    for found in marks.read(at):
+        if found.offset > at:  # without a mark
+            yield from _output(journal, at, found.offset, time or found.at)
+            at = found.offset
+        time = max(time, found.at)
+        if found.kind is not Kind.OUTPUT:
+            yield Record(found.kind, time, at, found.data)
+        elif (stop := min(found.offset + found.length, journal.end)) > at:
+            yield from _output(journal, at, stop, time)
+            at = stop
+    yield from _output(journal, at, journal.end, time)
+
+
+def _output(journal: Journal, start: int, stop: int, time: float) -> Iterator[Record]:
+    while start < stop:
+        data = journal.read(start, min(PIECE, stop - start))
+        if not data:
+            return
+        yield Record(Kind.OUTPUT, time, start, data)
+        start += len(data)
