@@ -534,7 +534,7 @@ def test_a_replay_changes_the_size_where_it_changed(session: Session, program: P
     wide = b"0123456789" * 4
     program.prints(wide + b"\r\n")
     session.resize((20, 5))
-    program.prints(wide + b"\r\n\x1b[H\x1b[18Gxyz")
+    program.prints(wide + b"\r\n\x1b[2;1Hxyz")
     session.resize((60, 8))
     rows = session.screen.text_rows(0, 8)
     rebuilt = host.another(session)
