@@ -7,6 +7,11 @@ too; those are bugs of ours and keep their traceback.
 
 from __future__ import annotations
 
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write says that found no room: disk, quota or file size limit."""
+
 
 class StoreError(Exception):
     """Something on disk is not as it should be.
@@ -50,7 +55,7 @@ class StoreBroken(StoreError):
 
 
 class StoreFull(StoreError):
-    """The disk has no room for a change to the database. Nothing was changed."""
+    """The disk has no room for a change to the database, or for a blob. Nothing was changed."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"no room on the disk to write to {path}", hint="free some space and try again")
@@ -83,6 +88,30 @@ class StillLive(StoreError):
     def __init__(self, session: int) -> None:
         super().__init__(f"session {session} is still running", hint="kill it first")
         self.session = session
+
+
+class NoSuchPrompt(StoreError):
+    """There is no prompt with that id; its session may have been forgotten."""
+
+    def __init__(self, prompt: int) -> None:
+        super().__init__(f"no prompt with id {prompt} in the history")
+        self.prompt = prompt
+
+
+class BlobMissing(StoreError):
+    """The file of a blob is not there."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the blob {path} is missing")
+        self.path = path
+
+
+class BlobBroken(StoreError):
+    """The file of a blob is not as it was written. It was not touched."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the blob {path} is damaged: {reason}")
+        self.path = path
 
 
 class JournalError(StoreError):
