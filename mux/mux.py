@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from agentmux.store.errors import NameTaken as RowNameTaken
 from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, Phase, unsaved
-from agentmux.store.journal import Journal
-from agentmux.store.sessions import SessionRow, Sessions
+from agentmux.store.sessions import SessionRow
+from agentmux.store.stores import Stores
 
 from . import authsock, programs, sweep, targets
 from . import size as sizes
+from .archiver import Archiver
 from .config import Config, File
 from .environment import child_environment
 from .events import Bus, Happened
@@ -59,6 +60,9 @@ Record = SessionRow
 
 ACTIVITY = 1.0
 """Least seconds between two ``output-activity`` events of one session."""
+
+LEFT_OVER_AFTER = 10.0
+"""Seconds after which a new server looks for recordings of ended sessions that are not put away yet."""
 
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
@@ -96,11 +100,10 @@ class Mux:
         self,
         loop: asyncio.AbstractEventLoop,
         link: KeeperLink,
-        rows: Sessions,
+        stores: Stores,
         inbox: Inbox,
         *,
         socket: str,
-        data: str,
         config: File,
         argv: tuple[list[str], list[str]],
         on_listener: Callable[[int], None],
@@ -108,14 +111,15 @@ class Mux:
         log: Callable[[str], None],
     ) -> None:
         self.loop = loop
-        self.rows = rows
+        self.stores = stores
+        self.rows = stores.sessions
         self.inbox = inbox
         self.socket = socket
         self.bus = Bus()
         self.keeper_pid = 0
         self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
-        self._data = data
+        self.archiver = Archiver(loop, stores, self.now, log)
         self._config = config
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
@@ -174,7 +178,16 @@ class Mux:
         authsock.remove(authsock.link_of(self.socket, session.id))
         self._link.forget(session.id)
         self.flush()
+        self.archiver.ended(session)
         self._told.pop(session.id, None)
+
+    def closed(self, session: Session) -> None:
+        """A segment of a session's journal is full."""
+        self.archiver.closed(session)
+
+    def rests(self, session: Session) -> None:
+        """A session has printed, and now nothing for a moment."""
+        self.archiver.rests(session)
 
     # -- the keeper
 
@@ -289,7 +302,12 @@ class Mux:
         if not self._serving:  # not before: a client would see half of the sessions
             self._serving = True
             self._on_listener(self._listener)
+            self.loop.call_later(LEFT_OVER_AFTER, self._put_away_left_over)
         self._link.ready()
+
+    def _put_away_left_over(self) -> None:
+        rows = self.rows.all()
+        self.archiver.left_over((row.id for row in rows if not row.live), lambda number: self.find(str(number)))
 
     def _keeper_died(self) -> None:
         """Start another keeper and give it all we hold; the programs notice nothing."""
@@ -328,10 +346,8 @@ class Mux:
     def _session(self, row: SessionRow) -> Session:
         session = self._sessions.get(row.id)
         if session is None:
-            config = self.config()
-            folder = os.path.join(self._data, "sessions", str(row.id))
-            journal = Journal(folder, limit=config.number("journal-bytes"))
-            session = self._sessions[row.id] = Session(row, journal, self)
+            journal, marks = self.stores.recording(row.id, self.config().number("journal-bytes"))
+            session = self._sessions[row.id] = Session(row, journal, marks, self)
         return session
 
     def all_rows(self) -> list[SessionRow]:
@@ -636,6 +652,7 @@ class Mux:
 
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
+        self.archiver.close()
         for session in self._sessions.values():
             session.close()
         self.loop.remove_reader(self._link.fileno())

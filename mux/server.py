@@ -16,10 +16,9 @@ import socket
 import sys
 import time
 
-from agentmux.store.database import Database
 from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
-from agentmux.store.sessions import Sessions
+from agentmux.store.stores import Stores
 
 from . import paths, screen
 from .client import launch_argv, peer_uid
@@ -59,15 +58,13 @@ class Server:
         data = paths.data_folder(path)
         server, keeper = launch_argv()
         self._lease = _lease(data)
-        paths.private_folder(os.path.join(data, "sessions"))
-        self._database = Database(os.path.join(data, "store.db"))
+        self._stores = Stores(data)
         self.mux = Mux(
             self._loop,
             link,
-            Sessions(self._database),
+            self._stores,
             Inbox(path + ".inbox"),
             socket=path,
-            data=data,
             config=File(paths.config_file()),
             argv=([*server, path], keeper),
             on_listener=self._listen,
@@ -92,7 +89,7 @@ class Server:
             for peer in list(self._peers):
                 peer.close()
             self.mux.close()
-            self._database.close()
+            self._stores.close()
             os.close(self._lease)
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()

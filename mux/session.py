@@ -101,6 +101,14 @@ class Host(Protocol):
         """The session has ended and is drained: let go of its pane."""
         ...
 
+    def closed(self, session: Session) -> None:
+        """A segment of the session's journal is full."""
+        ...
+
+    def rests(self, session: Session) -> None:
+        """The session has printed, and now nothing for a moment."""
+        ...
+
 
 class Session:
     """A session. Its record survives it; its pane lives from ``begin`` to its end."""
@@ -127,10 +135,10 @@ class Session:
         "watchers",
     )
 
-    def __init__(self, row: SessionRow, journal: Journal, host: Host) -> None:
+    def __init__(self, row: SessionRow, journal: Journal, marks: Marks, host: Host) -> None:
         self.row = row
         self.journal = journal
-        self.marks = Marks(journal.path)
+        self.marks = marks
         self.viewers = Audience()
         self.unseen = False  # it called, and nobody has looked since
         self.state = State(row.state)
@@ -423,6 +431,14 @@ class Session:
         """They have changed."""
         if self._shadow.there:
             self.screen.set_colours(*self._host.colours)
+
+    def segment_closed(self) -> None:
+        """A segment of the journal is full."""
+        self._host.closed(self)
+
+    def rests(self) -> None:
+        """It has printed, and now nothing for a moment."""
+        self._host.rests(self)
 
     def warn(self, text: str) -> None:
         """Write a line to the log."""

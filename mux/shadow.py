@@ -66,6 +66,14 @@ class Owner(Protocol):
         """Take a sequence that the emulator does not understand. Likewise."""
         ...
 
+    def segment_closed(self) -> None:
+        """Hear that a segment of the journal is full."""
+        ...
+
+    def rests(self) -> None:
+        """Hear that there was output, and now none for a moment."""
+        ...
+
     def warn(self, text: str) -> None:
         """Write a line to the log."""
         ...
@@ -116,6 +124,7 @@ class Shadow:
         if self._journal.segment_start != self._segment:
             self._segment = self._journal.segment_start
             self.checkpoint()
+            self._owner.segment_closed()
         return shown
 
     def _feed(self, screen: Screen, data: bytes) -> bytes:
@@ -170,6 +179,8 @@ class Shadow:
             self._timer = self._loop.call_later(QUIET, self._quiet)
         elif self._screen is not None and self._screen.compress():
             self._timer = self._loop.call_later(COMPRESS_PAUSE, self._quiet)
+        else:
+            self._owner.rests()
 
     def _rebuilt(self, size: Size, end: int) -> Screen:
         screen, at = self._from_snapshot(size)

@@ -8,7 +8,8 @@ that are each named after the offset of their first byte::
 
 There is no index and no header, so nothing can disagree with the files: where
 the stream starts and ends follows from names and sizes. Offsets stay valid when old
-segments are deleted; they only become too small.
+segments are deleted; they only become too small. Closed segments may be put away in an
+archive; they are read from there, and where it has one its file does not count.
 
 Written data survives the death of the process at any moment, because the kernel
 has it; it is not synced, so a power cut may take the last seconds. A journal
@@ -25,6 +26,7 @@ import shutil
 from bisect import bisect_right
 from typing import TypeAlias
 
+from .archive import Archive
 from .errors import JournalError, JournalFull, OutsideJournal
 
 SEGMENT = 8 << 20
@@ -54,9 +56,23 @@ class Journal:
     output; only the journal sets them.
     """
 
-    __slots__ = ("_fd", "_limit", "_segment", "_stale", "_starts", "end", "path", "segment_start", "start")
+    __slots__ = (
+        "_archive",
+        "_archived",
+        "_fd",
+        "_limit",
+        "_segment",
+        "_stale",
+        "_starts",
+        "end",
+        "path",
+        "segment_start",
+        "start",
+    )
 
-    def __init__(self, path: str, *, limit: int = LIMIT, segment: int = SEGMENT) -> None:
+    def __init__(
+        self, path: str, *, archive: Archive | None = None, limit: int = LIMIT, segment: int = SEGMENT
+    ) -> None:
         """Open the folder at ``path``, or make it (mode 0700; its parent must exist).
 
         At most ``limit`` bytes are kept. Segments are ``segment`` bytes, less if
@@ -72,6 +88,8 @@ class Journal:
         self._fd = -1
         self._starts: list[int] = []
         self._stale: list[int] = []
+        self._archive = archive
+        self._archived = {} if archive is None else dict(archive.segments())
         try:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o700)
@@ -92,6 +110,10 @@ class Journal:
                     snapshots.append(int(found[1]))
                 elif entry.name.endswith(".snap.tmp"):
                     os.unlink(entry.path)
+        for start, stop in self._archived.items():
+            if sizes.pop(start, None) is not None:
+                os.unlink(self._file(start))  # we died between putting it away and deleting it here
+            sizes[start] = stop - start
         filled = sorted(start for start, size in sizes.items() if size)
         run: list[int] = []
         while filled and (not run or filled[-1] + sizes[filled[-1]] == run[0]):
@@ -102,7 +124,7 @@ class Journal:
         empty = sorted(start for start, size in sizes.items() if not size)
         if run:
             self.end = run[-1] + sizes[run[-1]]
-            if self.end in empty:
+            if self.end in empty or run[-1] in self._archived:
                 run.append(self.end)  # we died between making a segment and writing to it
         else:
             run = empty[-1:] or [0]
@@ -188,18 +210,56 @@ class Journal:
     def _roll(self) -> None:
         """Begin a new segment at ``end``; delete so many old ones that it may become full."""
         while self._stale:
-            self._unlink(self._file(self._stale[0]))
+            self._delete(self._stale[0])
             del self._stale[0]
         # Oldest first and one by one: killed in between, what is left is contiguous. The
         # room is made before it is needed, so that a full disk can still be written to. One
         # stays in any case, for only the files remember the offset.
         while len(self._starts) > 1 and self.end + self._segment - self._starts[0] > self._limit:
-            self._unlink(self._file(self._starts[0]))
-            del self._starts[0]
-            self.start = self._starts[0]
+            self.drop_oldest()
         self.release()
         self._starts.append(self.end)
         self.segment_start = self.end
+
+    def drop_oldest(self) -> None:
+        """Delete the oldest segment, if it is closed.
+
+        Raises:
+            JournalError: its file can't be deleted.
+        """
+        if len(self._starts) > 1:
+            self._delete(self._starts[0])
+            del self._starts[0]
+            self.start = self._starts[0]
+
+    def _delete(self, start: int) -> None:
+        if self._archive is not None and self._archived.pop(start, None) is not None:
+            self._archive.drop(start)
+        else:
+            self._unlink(self._file(start))
+
+    def close_segment(self) -> None:
+        """Close the segment that is written to, if there is anything in it; what comes next begins another.
+
+        Raises:
+            JournalError: room could not be made for it.
+        """
+        if self.end > self.segment_start:
+            try:
+                self._roll()
+            except OSError as error:
+                raise self._failed(error) from error
+
+    def closed(self) -> list[int]:
+        """Return where the closed segments start that are not put away, oldest first."""
+        return [start for start in self._starts[:-1] if start not in self._archived]
+
+    def put_away(self, start: int) -> None:
+        """Read the segment from the archive from now on. Called when it is there."""
+        if start in self._starts[:-1]:
+            self._archived[start] = self._starts[self._starts.index(start) + 1]
+            with contextlib.suppress(OSError):  # the next one that opens the journal deletes it
+                self._unlink(self._file(start))
 
     def read(self, offset: int, limit: int) -> bytes:
         """Return up to ``limit`` bytes from ``offset`` on; less only at the end, nothing at ``end``.
@@ -221,6 +281,11 @@ class Journal:
                 start = self._starts[index]
                 segment_end = self._starts[index + 1] if index + 1 < len(self._starts) else self.end
                 until = min(stop, segment_end)
+                index += 1
+                if self._archive is not None and start in self._archived:
+                    parts.append(self._archive.output(start)[offset - start : until - start])
+                    offset = until
+                    continue
                 # No descriptor is kept: there may be a thousand journals, and few are read.
                 fd = os.open(self._file(start), os.O_RDONLY | os.O_CLOEXEC)
                 try:
@@ -232,7 +297,6 @@ class Journal:
                         offset += len(part)
                 finally:
                     os.close(fd)
-                index += 1
         except OSError as error:
             raise self._failed(error) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -241,10 +305,10 @@ class Journal:
         """Forget everything from offset ``end`` on, and the snapshots that knew it.
 
         Raises:
-            OutsideJournal: ``end`` is below ``start`` or over the present end.
+            OutsideJournal: ``end`` is below ``start``, in a segment that was put away, or over the present end.
             JournalError: a file could not be cut.
         """
-        if not self.start <= end <= self.end:
+        if not max(self.start, *self._archived.values(), 0) <= end <= self.end:
             raise OutsideJournal(self.path, end, self.start, self.end)
         try:
             for offset in self._snapshots():
@@ -333,6 +397,8 @@ class Journal:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+        if self._archive is not None:
+            self._archive.release()
 
     @property
     def held(self) -> bool:

@@ -1,6 +1,6 @@
 """The marks beside a journal's output: when each piece of it came, and what else happened.
 
-They lie in the journal's folder, in a file per segment that is named like it::
+They lie in the journal's folder, in a file per segment that is named like it, and are put away with it::
 
     00000000000008388608.raw   00000000000008388608.marks
 
@@ -18,6 +18,7 @@ from dataclasses import replace
 from itertools import pairwise, zip_longest
 from zlib import crc32
 
+from .archive import Archive
 from .errors import JournalError
 from .journal import Chunk, Journal
 from .records import HEADER, Kind, Mark, Record, Scan, mark
@@ -39,11 +40,12 @@ class Marks:
         damaged: bytes of a file's end that did not add up and were cut off.
     """
 
-    __slots__ = ("_fd", "_last", "_path", "_segment", "_size", "damaged")
+    __slots__ = ("_archive", "_fd", "_last", "_path", "_segment", "_size", "damaged")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, archive: Archive | None = None) -> None:
         """``path`` is the journal's folder."""
         self.damaged = 0
+        self._archive = archive
         self._path = path
         self._fd = -1
         self._segment = -1
@@ -99,7 +101,7 @@ class Marks:
             os.ftruncate(self._fd, self._size)
         for start, following in pairwise(self._files()):
             if following <= journal.start:  # all of it is about output that was deleted
-                os.unlink(self._file(start))
+                self._unlink(start)
 
     def read(self, offset: int) -> Iterator[Mark]:
         """Yield the marks of what was from ``offset`` on, in the order written; those of damaged parts are missing.
@@ -108,16 +110,30 @@ class Marks:
             JournalError: a file can't be read.
         """
         try:
-            files = self._files()
-            for start, following in zip_longest(files, files[1:]):
+            archived = {} if self._archive is None else dict(self._archive.segments())
+            starts = sorted({*self._files(), *archived})
+            for start, following in zip_longest(starts, starts[1:]):
                 if following is not None and following <= offset:
                     continue
-                with contextlib.suppress(FileNotFoundError), open(self._file(start), "rb") as file:
-                    for found in Scan(file.read()):
-                        if found.offset + found.length * (found.kind is Kind.OUTPUT) >= offset:
-                            yield found
+                for found in Scan(self._marks(start, archived=start in archived)):
+                    if found.offset + found.length * (found.kind is Kind.OUTPUT) >= offset:
+                        yield found
         except OSError as error:
             raise JournalError(self._path, (error.strerror or str(error)).lower()) from error
+
+    def _marks(self, start: int, *, archived: bool) -> bytes:
+        if archived and self._archive is not None:
+            return self._archive.marks(start)
+        try:
+            with open(self._file(start), "rb") as file:
+                return file.read()
+        except FileNotFoundError:  # deleted since we looked
+            return b""
+
+    def put_away(self, start: int) -> None:
+        """Read the marks of that segment from the archive from now on. Called when they are there."""
+        with contextlib.suppress(OSError):
+            self._unlink(start)
 
     def release(self) -> None:
         """Close the descriptor, if one is open."""
@@ -125,6 +141,10 @@ class Marks:
             fd, self._fd = self._fd, -1
             self._last = None
             os.close(fd)
+
+    def _unlink(self, start: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._file(start))
 
     def _file(self, start: int) -> str:
         return f"{self._path}/{start:020d}.marks"

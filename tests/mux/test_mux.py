@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from agentmux.mux.archiver import IDLE, LARGE
 from agentmux.mux.asking import Asking
 from agentmux.mux.config import File
 from agentmux.mux.events import Happened
@@ -26,7 +27,7 @@ from agentmux.mux.keeper import Kind as KeeperKind
 from agentmux.mux.keeper import Link
 from agentmux.mux.keeperlink import KeeperLink
 from agentmux.mux.lifecycle import State
-from agentmux.mux.mux import ACTIVITY, Mux, Spec
+from agentmux.mux.mux import ACTIVITY, LEFT_OVER_AFTER, Mux, Spec
 from agentmux.mux.peer import Peer
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
 from agentmux.mux.screen import Screen
@@ -44,11 +45,12 @@ from agentmux.mux.sessionerrors import (
     UnknownSession,
     UpgradeRefused,
 )
+from agentmux.mux.shadow import QUIET
 from agentmux.mux.viewer import FRAME
-from agentmux.store.database import Database
 from agentmux.store.inbox import Inbox
 from agentmux.store.journal import Journal
-from agentmux.store.sessions import SessionRow, Sessions
+from agentmux.store.sessions import SessionRow
+from agentmux.store.stores import Stores
 
 T = TypeVar("T")
 NOBODY = 1 << 30
@@ -180,8 +182,8 @@ class World:
         self.keeper = Keeper(self.loop)
         (folder / "data" / "sessions").mkdir(parents=True, mode=0o700)
         (folder / "data").chmod(0o700)
-        self.database = Database(str(folder / "data" / "store.db"))
-        self.rows = Sessions(self.database)
+        self.stores = Stores(str(folder / "data"))
+        self.rows = self.stores.sessions
         self.inbox = Inbox(str(folder / "inbox"))
         self.logged: list[str] = []
         self.listening: list[int] = []
@@ -192,10 +194,9 @@ class World:
         self.mux = Mux(
             self.loop,
             KeeperLink(self.keeper.theirs),
-            self.rows,
+            self.stores,
             self.inbox,
             socket="/run/x/default",
-            data=str(folder / "data"),
             config=File(str(self.config)),
             argv=(["server"], ["python", "keeper.py"]),
             on_listener=self.listening.append,
@@ -237,7 +238,7 @@ class World:
         return row
 
     def journal(self, row: SessionRow) -> Journal:
-        return Journal(str(self.folder / "data" / "sessions" / str(row.id)))
+        return self.stores.recording(row.id)[0]
 
     def dispatch(self, asking: Asking) -> Awaitable[int | None] | int | None:
         return self.commands[asking.request.argv[0]](asking)
@@ -264,7 +265,7 @@ class World:
         self.loop.settle()
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
-        self.database.close()
+        self.stores.close()
         assert not self.raised, self.raised
 
 
@@ -1043,3 +1044,70 @@ def test_events_come_until_the_client_goes(world: World) -> None:
     assert [(event.kind, event.facts) for event in seen] == [("renamed", {"old": "one"})]
     client.close()
     world.loop.until(lambda: not world.mux.bus.followed, "end of the subscription")
+
+
+# Putting recordings away
+
+
+def put_away(world: World, session: Session) -> bool:
+    return not any(name.endswith((".raw", ".marks")) for name in os.listdir(session.journal.path))
+
+
+def test_what_an_ended_session_printed_is_put_away_and_read_as_before(world: World) -> None:
+    session = world.new(name="api")
+    world.prints(session, b"first words")
+    world.keeper.ends(session.id, 0)
+    world.loop.until(lambda: put_away(world, session), "closed segment in the archive")
+    assert session.journal.read(0, 99) == b"first words"
+    assert world.stores.archive(session.id).segments() == [(0, 11)]
+    assert session.screen.text_rows(0, 1) == ["first words"]
+    again = world.stores.recording(session.id)[0]
+    assert again.read(0, 99) == b"first words"
+
+
+def test_a_large_part_is_put_away_when_nothing_comes_for_a_while(world: World) -> None:
+    quiet, busy, small = (world.new(name=name) for name in ("quiet", "busy", "small"))
+    for session in (quiet, busy):
+        for _ in range(LARGE // 4096):
+            world.prints(session, b"0123456789abcdef" * 256)
+    world.prints(small, b"little")
+    resting = world.mux.archiver._resting
+    world.loop.until(lambda: set(resting) == {quiet.id, busy.id}, "rest of both", tick=QUIET)
+    world.loop.advance(IDLE / 2)
+    world.prints(busy, b"more")
+    world.loop.advance(IDLE / 2)
+    world.loop.until(lambda: put_away(world, quiet), "closed segment in the archive")
+    assert quiet.journal.end == LARGE
+    assert not put_away(world, busy) and not put_away(world, small)
+    world.prints(quiet, b"again")
+    assert quiet.journal.read(LARGE - 2, 99) == b"efagain"
+
+
+def test_what_a_server_before_did_not_put_away_is(cold: World) -> None:
+    row = cold.row("old")
+    journal = cold.journal(row)
+    journal.append(b"left over")
+    journal.release()
+    cold.rows.set_exited(row.id, 0, 2.0)
+    cold.connect()
+    cold.loop.advance(LEFT_OVER_AFTER)
+    cold.loop.until(lambda: put_away(cold, cold.mux.find("old")), "closed segment in the archive")
+    assert cold.mux.find("old").journal.read(0, 99) == b"left over"
+
+
+def test_without_room_it_is_said_once_and_tried_again_later(world: World) -> None:
+    first, second = world.new(name="first"), world.new(name="second")
+    world.prints(first, b"words")
+    blobs = world.folder / "data" / "blobs"
+    blobs.rmdir()
+    blobs.touch()
+    world.keeper.ends(first.id, 0)
+    world.loop.until(lambda: any("not put away" in line for line in world.logged), "warning")
+    world.keeper.ends(second.id, 0)
+    world.loop.until(lambda: not second.live, "end")
+    assert first.journal.read(0, 99) == b"words"
+    blobs.unlink()
+    blobs.mkdir(mode=0o700)
+    world.mux.archiver.closed(first)
+    world.loop.until(lambda: put_away(world, first), "closed segment in the archive")
+    assert len([line for line in world.logged if "not put away" in line]) == 1

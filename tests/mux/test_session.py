@@ -38,7 +38,7 @@ from agentmux.mux.sessionerrors import InputFull, NotRunning
 from agentmux.store.database import Database
 from agentmux.store.inbox import Inbox, Phase
 from agentmux.store.journal import Journal
-from agentmux.store.marks import records
+from agentmux.store.marks import Marks, records
 from agentmux.store.records import Kind, encode_size
 from agentmux.store.sessions import Sessions
 
@@ -108,19 +108,27 @@ class Host:
     def finished(self, session: Session) -> None:
         self.happened.append(("finished", {}))
 
+    def closed(self, session: Session) -> None:
+        self.happened.append(("closed", {}))
+
+    def rests(self, session: Session) -> None:
+        self.happened.append(("rests", {}))
+
     def kinds(self, *but: str) -> list[str]:
         return [kind for kind, _ in self.happened if kind not in but]
 
     def add(self, name: str = "api", journal: Journal | None = None) -> Session:
         row = self.rows.add(name, ["prog"], "/", created=self.now(), size=SIZE)
-        return Session(row, journal or self.journal(row.id), self)
+        journal = journal or self.journal(row.id)
+        return Session(row, journal, Marks(journal.path), self)
 
     def journal(self, number: int) -> Journal:
         return Journal(str(self.folder / f"journal-{number}"))
 
     def another(self, session: Session) -> Session:
         """Return the session as the next server would have it: from record and journal."""
-        return Session(self.rows.get(session.id), self.journal(session.id), self)
+        journal = self.journal(session.id)
+        return Session(self.rows.get(session.id), journal, Marks(journal.path), self)
 
 
 class Program:

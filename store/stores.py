@@ -1,0 +1,66 @@
+"""Everything that is remembered below one data folder, opened together."""
+
+from __future__ import annotations
+
+import os
+
+from .archive import Archive
+from .blobs import Blobs
+from .database import Database
+from .folders import private_folder
+from .history import History
+from .journal import LIMIT, Journal
+from .marks import Marks
+from .messages import Messages
+from .sessions import Sessions
+
+
+class Stores:
+    """The stores of one server. They belong to the thread that opened them.
+
+    Attributes:
+        sessions: the manifests.
+        messages: turns.
+        history: prompts.
+        blobs: large content. What it does with files may run in any thread.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Open the stores in ``folder``; make what is missing.
+
+        Raises:
+            StoreError: see ``Database``.
+        """
+        self.folder = folder
+        self.database = Database(os.path.join(folder, "store.db"))
+        try:
+            private_folder(os.path.join(folder, "sessions"))
+            self.blobs = Blobs(self.database, os.path.join(folder, "blobs"))
+        except BaseException:
+            self.database.close()
+            raise
+        self.sessions = Sessions(self.database)
+        self.messages = Messages(self.database, self.blobs)
+        self.history = History(self.database, self.blobs)
+
+    def recording(self, session: int, limit: int = LIMIT) -> tuple[Journal, Marks]:
+        """Return the journal of a session, and its marks.
+
+        Raises:
+            JournalError: its folder can't be made or read.
+        """
+        archive = Archive(self.database, self.blobs, session)
+        folder = self.session_folder(session)
+        return Journal(folder, archive=archive, limit=limit), Marks(folder, archive)
+
+    def archive(self, session: int) -> Archive:
+        """Return the closed segments of a session."""
+        return Archive(self.database, self.blobs, session)
+
+    def session_folder(self, session: int) -> str:
+        """Return the folder of a session's journal."""
+        return os.path.join(self.folder, "sessions", str(session))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
