@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Iterable, Mapping
 
 from agentmux.mux.errors import BadUsage
@@ -63,6 +64,25 @@ def shown(key: str, value: object) -> str:
     if isinstance(value, list):
         return safe(" ".join(map(str, value)))
     return safe(str(value))
+
+
+def printable(text: str) -> str:
+    """Return ``text`` of several lines without what a terminal would act on, but for tabs and line ends."""
+    return "\n".join("\t".join(map(safe, line.split("\t"))) for line in text.split("\n"))
+
+
+def first_line(text: str | None, limit: int = 100) -> str:
+    """Return the beginning of a text, with a sign that there is more."""
+    if text is None:
+        return "[damaged: see agentmux doctor]"
+    line, _, rest = text.strip().partition("\n")
+    shown_ = safe(line[:limit])
+    return f"{shown_} ..." if rest or len(line) > limit else shown_
+
+
+def when(at: float) -> str:
+    """Return a time as the clock on the wall has it, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def age(seconds: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from agentmux.store.messages import Role
+
 from .protocol import Kind
 from .sessionerrors import NeedsTerminal, Nested
 
@@ -11,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
     from collections.abc import AsyncIterator, Callable
+
+    from agentmux.store.history import History
+    from agentmux.store.messages import Message, Messages
 
     from .events import Happened
     from .mux import Mux
@@ -131,6 +136,22 @@ class Asking:
         """
         server, keeper = self._peer.launch
         await self.mux.upgraded(server, keeper)
+
+    # -- what is remembered
+
+    @property
+    def history(self) -> History:
+        """Every prompt that was sent."""
+        return self.mux.stores.history
+
+    @property
+    def messages(self) -> Messages:
+        """What was said in each session."""
+        return self.mux.stores.messages
+
+    def last_reply(self, session: Session) -> Message | None:
+        """Return the newest turn of a session's agent."""
+        return self.messages.last(session.id, Role.AGENT)
 
     # -- sessions
 

@@ -48,6 +48,7 @@ from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .size import Size
+from .turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Mux:
         self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
         self.archiver = Archiver(loop, stores, self.now, log)
+        self.turns = Turns(stores, self.now, log)
         self._config = config
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
@@ -178,6 +180,7 @@ class Mux:
         authsock.remove(authsock.link_of(self.socket, session.id))
         self._link.forget(session.id)
         self.flush()
+        self.turns.ended(session)
         self.archiver.ended(session)
         self._told.pop(session.id, None)
 
@@ -187,6 +190,7 @@ class Mux:
 
     def rests(self, session: Session) -> None:
         """A session has printed, and now nothing for a moment."""
+        self.turns.rested(session)
         self.archiver.rests(session)
 
     # -- the keeper
@@ -573,6 +577,20 @@ class Mux:
                     await changed.wait()
             except TimeoutError:
                 return
+
+    def prompt(self, session: Session, text: str) -> None:
+        """Type a prompt and Enter, and remember it and what comes of it; a password is typed and not remembered.
+
+        Raises:
+            NotRunning, InputFull: nothing was typed, nothing is remembered.
+        """
+        data = text.encode("utf-8", "surrogateescape")
+        session.check_room(len(data))
+        if not session.secret:
+            self.turns.sent(session, text)
+            session.prompted(data)
+        session.type_in(data)
+        session.type_in(session.screen.keys(["Enter"]))
 
     def interrupt(self, session: Session) -> None:
         """Stop what the program does now, as a person at its terminal would: Ctrl-C.

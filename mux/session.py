@@ -24,7 +24,7 @@ from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.journal import Journal
 from agentmux.store.marks import Marks
-from agentmux.store.records import Kind, encode_size
+from agentmux.store.records import LONGEST, Kind, encode_size
 from agentmux.store.sessions import SessionRow, Sessions
 
 from .audience import Audience
@@ -526,12 +526,32 @@ class Session:
             NotRunning: there is nobody to read it.
             InputFull: the queue would pass its bound. Nothing was queued.
         """
-        if self._master is None:
-            raise NotRunning(self.name, self.state.shown)
-        if self._input.size + len(data) > LIMIT:
-            raise InputFull(self.name, self._input.size)
+        self.check_room(len(data))
         self._input.put(data)
         self._host.publish("input", self, bytes=len(data))
+
+    def check_room(self, size: int) -> None:
+        """Raise what ``type_in`` would for so many bytes.
+
+        Raises:
+            NotRunning, InputFull.
+        """
+        if self._master is None:
+            raise NotRunning(self.name, self.state.shown)
+        if self._input.size + size > LIMIT:
+            raise InputFull(self.name, self._input.size)
+
+    @property
+    def secret(self) -> bool:
+        """Whether what is typed is not to be seen: its terminal takes lines and echoes nothing, as for a password."""
+        if self._master is None:
+            return False
+        flags = termios.tcgetattr(self._master)[3]
+        return bool(flags & termios.ICANON) and not flags & termios.ECHO
+
+    def prompted(self, text: bytes) -> None:
+        """Record that ``text`` is sent on purpose."""
+        self._note(Kind.PROMPT, text[:LONGEST])
 
     @property
     def input_waiting(self) -> int:

@@ -110,6 +110,13 @@ class Nested(AgentmuxError):
         )
 
 
+class NoReply(AgentmuxError):
+    """Nothing was said in the session yet, or nobody asked."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"session {name!r} has not replied yet", hint=f"ask it with: agentmux send -t {name} TEXT")
+
+
 class StoreFailed(AgentmuxError):
     """The disk refused something that may not be lost."""
 

@@ -94,7 +94,7 @@ class NoSuchPrompt(StoreError):
     """There is no prompt with that id; its session may have been forgotten."""
 
     def __init__(self, prompt: int) -> None:
-        super().__init__(f"no prompt with id {prompt} in the history")
+        super().__init__(f"no prompt with id {prompt} in the history", hint="list them with: agentmux history")
         self.prompt = prompt
 
 

@@ -29,6 +29,7 @@ MADE = [
     sessionerrors.InputFull("api", 1 << 20),
     sessionerrors.NeedsTerminal(),
     sessionerrors.Nested(),
+    sessionerrors.NoReply("api"),
     sessionerrors.StoreFailed("no room on the disk"),
     sessionerrors.TimedOut(0.5),
     sessionerrors.UpgradeRefused("no python"),

@@ -1,0 +1,128 @@
+"""Writes down what was said in sessions whose programs don't tell: a prompt that was sent, and what came until quiet.
+
+The reply is what the screen has below the place where the prompt was typed, when nothing came for a moment; of a
+full-screen program, what it then shows. Less the prompt's own echo, and less the program's prompt for the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentmux.store.errors import StoreError
+from agentmux.store.messages import Role, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentmux.store.stores import Stores
+
+    from .screen import Screen
+    from .session import Session
+
+ROWS = 5000
+"""Rows of a reply that are kept, the newest: the scrollback of most terminals holds fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A prompt whose reply is not complete.
+
+    Attributes:
+        offset: where the journal ended when it was sent.
+        row: the cursor's, counted from the oldest of the scrollback.
+        column: the cursor's.
+        before: what stood in that row before the cursor.
+        columns: the pane's; with another width rows are counted differently.
+    """
+
+    text: str
+    offset: int
+    row: int
+    column: int
+    before: str
+    columns: int
+
+
+class Turns:
+    """The turns of all sessions, as far as they can be told from outside."""
+
+    def __init__(self, stores: Stores, now: Callable[[], float], warn: Callable[[str], None]) -> None:
+        self._stores = stores
+        self._now = now
+        self._warn = warn
+        self._open: dict[int, _Turn] = {}
+
+    def sent(self, session: Session, text: str) -> None:
+        """``text`` is about to be typed into a session, to be answered."""
+        self.rested(session)  # whoever speaks again has heard enough
+        screen, at = session.screen, self._now()
+        x, y, _ = screen.cursor
+        above = 0 if screen.alternate else screen.history_rows
+        before = "" if screen.alternate else _row(screen, y)[:x]
+        if before.isascii():
+            before = before.ljust(x)  # a row comes without the blanks at its end
+        self._open[session.id] = _Turn(text, session.journal.end, above + y, x, before, screen.size[0])
+        row = session.row
+        try:
+            self._stores.history.add(session.id, at, row.cwd, row.agent, text)
+            self._stores.messages.add(session.id, Role.USER, at, Source.SEND, {"offset": session.journal.end}, text)
+        except StoreError as error:
+            self._warn(f"session {session.name!r}: prompt not remembered: {error}")
+
+    def rested(self, session: Session) -> None:
+        """Nothing came from a session for a moment, or nothing will any more."""
+        turn = self._open.get(session.id)
+        if turn is None or session.journal.end == turn.offset:
+            return
+        reply = _reply(session.screen, turn)
+        if not reply:
+            return  # only the echo so far
+        del self._open[session.id]
+        proof = {"start": turn.offset, "end": session.journal.end}
+        try:
+            self._stores.messages.add(session.id, Role.AGENT, self._now(), Source.SCREEN, proof, reply)
+        except StoreError as error:
+            self._warn(f"session {session.name!r}: reply not remembered: {error}")
+
+    def ended(self, session: Session) -> None:
+        """A session is over: what it said last was the reply."""
+        self.rested(session)
+        self._open.pop(session.id, None)
+
+
+def _reply(screen: Screen, turn: _Turn) -> str:
+    if screen.alternate:
+        return _joined(screen.text_rows(0, screen.size[1]))
+    above = screen.history_rows
+    first = turn.row - above if screen.size[0] == turn.columns else 0
+    rows = screen.text_rows(max(first, -above, -ROWS), screen.size[1])
+    if rows and first >= max(-above, -ROWS) and screen.size[0] == turn.columns:
+        rows = _without_echo(rows, turn)
+    x, y, _ = screen.cursor
+    waiting = turn.before.strip()
+    last = next((at for at in range(len(rows) - 1, -1, -1) if rows[at].strip()), -1)
+    if waiting and last >= 0 and rows[last].strip() == waiting and _row(screen, y)[:x].strip() == waiting:
+        rows = rows[:last]
+    return _joined(rows)
+
+
+def _without_echo(rows: list[str], turn: _Turn) -> list[str]:
+    """Return rows without the prompt as the program or its terminal echoed it, which may have wrapped."""
+    echo = (turn.before + turn.text.split("\n")[0]).rstrip()
+    shown = ""
+    for at, row in enumerate(rows):
+        shown += row
+        if shown.rstrip() == echo:
+            return rows[at + 1 :]
+        if not echo.startswith(shown):
+            break
+    return [rows[0][turn.column :], *rows[1:]] if rows[0].startswith(turn.before) else rows
+
+
+def _joined(rows: list[str]) -> str:
+    return "\n".join(row.rstrip() for row in rows).strip("\n")
+
+
+def _row(screen: Screen, y: int) -> str:
+    return "".join(screen.text_rows(y, y + 1))
