@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -139,13 +139,14 @@ def test_no_other_long_text_is_read(messages: Messages, session: int, tmp_path: 
         messages.of(session)
 
 
-@pytest.mark.parametrize("damage", [os.unlink, lambda path: path.write_bytes(b"rubbish")])
-def test_a_lost_blob_costs_its_own_text_only(messages: Messages, session: int, tmp_path: Path, damage: object) -> None:
+@pytest.mark.parametrize("damage", [os.unlink, lambda path: path.write_bytes(b"rubbish")], ids=["missing", "damaged"])
+def test_a_lost_blob_costs_its_own_text_only(
+    messages: Messages, session: int, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
     say(messages, session, "before")
     say(messages, session, LONG)
     say(messages, session, "after")
     [path] = blob_files(tmp_path)
-    assert callable(damage)
     damage(path)
     assert [message.text for message in messages.of(session)] == ["before", None, "after"]
     say(messages, session, LONG)
