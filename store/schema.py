@@ -102,6 +102,26 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX prompt_cwd ON prompt (cwd, id);
     CREATE INDEX prompt_blob ON prompt (blob) WHERE blob IS NOT NULL;
     """,
+    # 7: what can be searched. text is zstd; search is an index without the text, its rowid is the document's id and its
+    # tags are made from session and kind: see search.py. Deleting a session must not leave its words in the index, so
+    # there is no CASCADE: its documents go first. Merging is done by add and settle, in small steps.
+    """
+    CREATE TABLE document (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session INTEGER NOT NULL REFERENCES session (id),
+        kind TEXT NOT NULL CHECK (kind IN ('prompts', 'replies', 'output')),
+        source INTEGER NOT NULL CHECK (source >= 0),
+        at REAL NOT NULL,
+        text BLOB NOT NULL,
+        UNIQUE (session, kind, source)
+    ) STRICT;
+    CREATE INDEX document_source ON document (kind, source) WHERE kind <> 'output';
+    CREATE INDEX document_at ON document (at);
+    CREATE VIRTUAL TABLE search USING fts5 (text, tags, content = '', tokenize = 'unicode61 remove_diacritics 2');
+    INSERT INTO search (search, rank) VALUES ('automerge', 0);
+    INSERT INTO search (search, rank) VALUES ('usermerge', 16);
+    INSERT INTO search (search, rank) VALUES ('crisismerge', 64);
+    """,
 )
 
 
