@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import random
 import sqlite3
 import sys
@@ -16,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentmux.store.database import Database
-from agentmux.store.search import HIT, HIT_END, NEWEST, SNIPPET, TEXT_LIMIT, Document, Index, Where
+from agentmux.store.search import HIT, HIT_END, NEWEST, PARTS, SNIPPET, TEXT_LIMIT, Document, Index, Where
 from agentmux.store.sessions import Sessions
 
 
@@ -82,6 +83,7 @@ def test_a_phrase_is_in_order_and_a_prefix_is_marked_whole(index: Index) -> None
         ("main", "in src/main.py:12", "in src/[main].py:12"),
         ("--no-color", "with --no-color given", "with --[no-color] given"),
         ("color", "colors and color", "colors and [color]"),
+        ("rust", "trust rust", "trust [rust]"),
         ("STRASSE", "in der strasse", "in der [strasse]"),
         ("resume", "le Résumé, re\u0301sume\u0301", "le [Résumé], [résumé]"),
         ("résumé", "my resume", "my [resume]"),
@@ -151,6 +153,8 @@ def test_more_of_it_is_better_and_newer_is_better(index: Index) -> None:
     scores = [found.score for found in index.search("rust")]
     assert scores[0] > scores[1] == scores[2]
     assert [found.source for found in index.search("rust", limit=1)] == [1]
+    index.add_all([output("go", 5), output("go " + filler, 6)])
+    assert sources(index, "go") == [5, 6]  # in less text it means more
     assert index.search("rust", limit=0) == []
 
 
@@ -168,13 +172,22 @@ def test_a_snippet_shows_where_the_words_are_together(index: Index) -> None:
     assert "[alpha] and [beta]" in snippet
     assert snippet.startswith("…") and snippet.endswith("…")
     assert len(snippet) == SNIPPET + 2 + 4
+    assert marked(index, "alpha").startswith("[alpha] x")
 
 
-def test_what_is_indexed_again_is_not_doubled(index: Index, database: Database) -> None:
+def test_of_a_long_query_the_first_words_count(index: Index) -> None:
+    words = " ".join(f"w{number}" for number in range(PARTS))
+    index.add(output(words))
+    assert sources(index, f"{words} absent") == [1]
+    assert sources(index, f"absent {words}") == []
+
+
+def test_what_is_indexed_again_is_not_doubled(index: Index) -> None:
     for _ in range(2):
         index.add_all([output("word"), output("word", session=2), Document(1, Where.PROMPTS, 1.0, 1, "word")])
     assert len(index.search("word")) == 3
-    assert database.execute("SELECT count(*) FROM search WHERE search MATCH 'word'") == [(3,)]
+    index.add(output("another text"))
+    assert (sources(index, "another"), len(index.search("word"))) == ([], 3)
 
 
 def test_reached(index: Index) -> None:
@@ -354,6 +367,7 @@ def test_a_small_corpus(path: Path) -> None:
 @pytest.mark.prove
 def test_a_gigabyte_is_searched_in_100_ms(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """300 MB of rendered text, which is what a gigabyte of raw output comes to, and 100,000 messages."""
+    faulthandler.cancel_dump_traceback_later()  # indexing alone takes longer than any other test may
     corpus = Corpus(2)
     with closing(Database(str(path))) as database:
         index, took, size = built(database, corpus, 1000, 60_000, 100_000)
