@@ -25,9 +25,9 @@ _CSS = f"""
 html {{ background: {_hex(BACKGROUND)}; color: {_hex(FOREGROUND)}; color-scheme: dark }}
 body {{ margin: 1em }}
 h1 {{ font: bold 1em sans-serif; margin: 0 0 1em }}
-pre {{ font: 14px/1.25 "DejaVu Sans Mono", Menlo, Consolas, "Liberation Mono", monospace; margin: 0; tab-size: 8 }}
+pre {{ font: 14px/1.17 "DejaVu Sans Mono", Menlo, Consolas, "Liberation Mono", monospace; margin: 0; tab-size: 8 }}
 pre a {{ color: inherit }}
-.w {{ display: inline-block; width: 2ch; height: 1.25em; overflow: hidden; vertical-align: bottom; text-align: center }}
+.w {{ display: inline-block; width: 2ch; height: 1.17em; overflow: hidden; vertical-align: bottom; text-align: center }}
 .B {{ font-weight: bold }}
 .I {{ font-style: italic }}
 """ + "".join(f".f{i} {{ color: {_hex(c)} }}\n.b{i} {{ background: {_hex(c)} }}\n" for i, c in enumerate(BASIC))
