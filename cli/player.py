@@ -13,7 +13,7 @@ import select
 from time import monotonic
 
 from agentmux.mux.keys import RELEASE, InputDecoder, Typed, key_name, split
-from agentmux.mux.playback import Playback
+from agentmux.mux.playback import Keyframe, Playback
 from agentmux.mux.reset import reset_client
 
 from .signals import Signals
@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    Size = tuple[int, int]
-    Event = tuple[float, "bytes | Size | Keyframe"]
+    from agentmux.mux.playback import Event
+    from agentmux.mux.size import Size
 
 MOST = 1 << 26
 """Bytes of output that are played: all of it is kept, to go back in."""
@@ -36,12 +36,6 @@ _SYNC, _SYNC_END = b"\x1b[?2026h", b"\x1b[?2026l"
 _STATUS = b"\x18\x1b\\\x1b[0m\x1b[?69l\x1b[r\x1b[?6l\x1b[4l\x1b(B\x0f\x1b[?25l\x1b[?7l"
 # Keys in their plain form, no reports, whatever the program in the recording had asked for.
 _PLAIN_KEYS = b"\x1b[=0;1u\x1b[>4;0m\x1b[?1l\x1b>\x1b[?1000;1002;1003;1004;2004l"
-
-
-class Keyframe(bytes):
-    """What draws everything before it on a terminal that was reset: where seeking starts. Not shown otherwise."""
-
-    __slots__ = ()
 
 
 class Player:

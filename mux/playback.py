@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from .size import Size
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Keyframe(bytes):
+    """What draws everything before it on a terminal that was reset: where seeking starts. Not shown otherwise."""
+
+    __slots__ = ()
+
+
+Event = tuple[float, bytes | Size | Keyframe]
+"""Something to play, and its time in seconds: output, a new size of the pane, a keyframe."""
 
 SLOWEST, FASTEST = 1 / 16, 64.0
 

@@ -27,15 +27,19 @@ PURE = {
     "mux/environment.py",
     "mux/errors.py",
     "mux/events.py",
+    "mux/html.py",
     "mux/keyboard.py",
     "mux/keys.py",
     "mux/lifecycle.py",
     "mux/notes.py",
     "mux/outbox.py",
+    "mux/playback.py",
     "mux/protocol.py",
+    "mux/redact.py",
     "mux/reset.py",
     "mux/screenevents.py",
     "mux/sessionerrors.py",
+    "mux/sgr.py",
     "mux/sieve.py",
     "mux/size.py",
     "mux/statusline.py",
@@ -46,7 +50,7 @@ PURE = {
 
 HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "typing"),
-    *("base64", "binascii", "difflib", "enum", "re", "unicodedata"),
+    *("base64", "binascii", "bisect", "difflib", "enum", "html", "re", "unicodedata"),
 }
 
 EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}

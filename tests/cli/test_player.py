@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 from terminal import Terminal
 
-from agentmux.cli.player import Keyframe
+from agentmux.mux.playback import Keyframe
 from agentmux.mux.screen import Screen
 
 SIZE = (60, 8)
@@ -34,7 +34,8 @@ def play(tmp_path: Any) -> Iterator[Play]:
         script = tmp_path / "play.py"
         script.write_text(
             "import sys\n"
-            "from agentmux.cli.player import Keyframe, Player\n"
+            "from agentmux.cli.player import Player\n"
+            "from agentmux.mux.playback import Keyframe\n"
             f"events = [{told}]\n"
             f"status = Player(events, {size!r}, **{options!r}).run()\n"
             "loaded = [name for name in sys.modules if 'emulator' in name or name == 'cffi' or name == 'asyncio']\n"
