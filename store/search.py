@@ -210,8 +210,8 @@ class Index:
                 self._merge(-1)
         return len(rows)
 
-    def settle(self, pages: int = 100) -> bool:
-        """Go on merging the index, by about that many pages (4 KB each), and return whether there is more to do.
+    def settle(self, pages: int = 25) -> bool:
+        """Go on merging the index, by about that many pages of 4 KB, and return whether there is more to do.
 
         Until it returned False, words of forgotten documents are still in the index,
         marked as deleted; from then on only in pages that SQLite no longer uses: VACUUM.
@@ -246,7 +246,8 @@ def _select(
     bound = ""
     if since is not None:
         # Ids grow with time, more or less: without the first bound, all older matches would be read and dropped.
-        bound = "AND search.rowid >= (SELECT min(id) FROM document WHERE at >= ?) AND document.at >= ?"
+        # The plus keeps SQLite from looking for the lowest id by walking through the table instead of the index.
+        bound = "AND search.rowid >= (SELECT min(+id) FROM document WHERE at >= ?) AND document.at >= ?"
         values += [since, since]
     sql = f"""
         SELECT document.session, document.kind, document.at, document.source, document.text
