@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 Rgb = tuple[int, int, int]
 Colour = int | Rgb
@@ -90,6 +91,7 @@ def runs(row: str) -> Iterator[tuple[Style, str]]:
         yield style, text
 
 
+@lru_cache(1024)
 def styled(style: Style, parameters: str) -> Style:
     """Return ``style`` after an SGR with these parameters. Unknown ones change nothing; a link stays."""
     groups = parameters.split(";")

@@ -50,7 +50,7 @@ PURE = {
 
 HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "typing"),
-    *("base64", "binascii", "bisect", "difflib", "enum", "html", "re", "unicodedata"),
+    *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "re", "unicodedata"),
 }
 
 EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}
