@@ -202,6 +202,10 @@ def _follow(connection: Connection, *, repeatable: bool) -> int | None:
             from . import local
 
             local.pump_stdin(connection)
+        elif kind in (Kind.PLAYED, Kind.PLAY):
+            from . import player
+
+            return player.play(connection, (kind, body))
         elif kind == Kind.ATTACHED:
             from . import attach
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from agentmux.mux.errors import BadUsage
-from agentmux.mux.mux import Mux, Record
+from agentmux.mux.mux import HIT, HIT_END, Mux, Record
 
 Facts = dict[str, object]
 
@@ -71,6 +71,12 @@ def printable(text: str) -> str:
     return "\n".join("\t".join(map(safe, line.split("\t"))) for line in text.split("\n"))
 
 
+def highlighted(snippet: str, on: str, off: str) -> str:
+    """Return a snippet of a search with what was found between ``on`` and ``off``."""
+    pieces = snippet.replace(HIT_END, HIT).split(HIT)
+    return "".join(f"{on}{safe(piece)}{off}" if number % 2 else safe(piece) for number, piece in enumerate(pieces))
+
+
 def first_line(text: str | None, limit: int = 100) -> str:
     """Return the beginning of a text, with a sign that there is more."""
     if text is None:
@@ -78,6 +84,15 @@ def first_line(text: str | None, limit: int = 100) -> str:
     line, _, rest = text.strip().partition("\n")
     shown_ = safe(line[:limit])
     return f"{shown_} ..." if rest or len(line) > limit else shown_
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    value, unit = float(count), "B"
+    while value >= 1024 and unit != "TiB":
+        value /= 1024
+        unit = {"B": "KiB", "KiB": "MiB", "MiB": "GiB", "GiB": "TiB"}[unit]
+    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def when(at: float) -> str:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # as in signals.py
 import os
 import select
+from itertools import chain
 from time import monotonic
 
+from agentmux.mux.errors import ServerLost
 from agentmux.mux.keys import RELEASE, InputDecoder, Typed, key_name, split
 from agentmux.mux.playback import Keyframe, Playback
+from agentmux.mux.protocol import Kind, number, unpack
 from agentmux.mux.reset import reset_client
 
 from .signals import Signals
@@ -21,13 +24,11 @@ from .terminal import Borrowed, Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from agentmux.mux.client import Connection
     from agentmux.mux.playback import Event
     from agentmux.mux.size import Size
-
-MOST = 1 << 26
-"""Bytes of output that are played: all of it is kept, to go back in."""
 
 JUMP = 5.0
 """Seconds that an arrow key goes."""
@@ -38,11 +39,37 @@ _STATUS = b"\x18\x1b\\\x1b[0m\x1b[?69l\x1b[r\x1b[?6l\x1b[4l\x1b(B\x0f\x1b[?25l\x
 _PLAIN_KEYS = b"\x1b[=0;1u\x1b[>4;0m\x1b[?1l\x1b>\x1b[?1000;1002;1003;1004;2004l"
 
 
+def play(connection: Connection, first: tuple[int, bytes]) -> int:
+    """Take a recording from the server, of which ``first`` is the first frame, and play it; return the exit status.
+
+    Raises:
+        ServerLost: not all of it came.
+    """
+    events: list[Event] = []
+    for kind, body in chain([first], connection.frames()):
+        fields = unpack(body, 3)
+        if kind == Kind.PLAY:
+            columns, rows, speed = map(number, fields[:3])
+            pause = number(fields[3]) / 1_000_000 if len(fields) > 3 and fields[3] else None
+            return Player(events, (columns, rows), speed=speed / 1000, idle_limit=pause).run()
+        what, at, data = fields[:3]
+        events.append((number(at) / 1_000_000, _EVENTS[what](data)))
+    raise ServerLost
+
+
+def _as_size(data: bytes) -> Size:
+    columns, _, rows = data.partition(b"x")
+    return number(columns), number(rows)
+
+
+_EVENTS: dict[bytes, Callable[[bytes], bytes | Size | Keyframe]] = {b"o": bytes, b"r": _as_size, b"k": Keyframe}
+
+
 class Player:
     """Plays events: output, sizes that the pane got, keyframes.
 
     Args:
-        events: with their times in seconds, in order, up to MOST bytes of output. They hold no queries, which the
+        events: with their times in seconds, in order, bounded by the server. They hold no queries, which the
             terminal would answer, and nothing else that is not for viewers.
         size: what the pane had before the first of them.
         speed: seconds of the recording in a second.

@@ -90,6 +90,11 @@ class Archiver:
             return
         self.closed(session)
 
+    def forget(self, session: Session) -> None:
+        """Put nothing of that session away any more."""
+        self._waiting.pop(session.id, None)
+        self._resting.pop(session.id, None)
+
     def left_over(self, ended: Iterable[int], find: Callable[[int], Session]) -> None:
         """Put away what servers before us left in files, looking at a few sessions at a time."""
         waiting = iter(ended)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 
 from agentmux.store.messages import Role
+from agentmux.store.search import Found, Where
 
-from .protocol import Kind
+from .playback import Keyframe
+from .protocol import Kind, pack
 from .sessionerrors import NeedsTerminal, Nested
+
+__all__ = ["Asking", "Found", "Where"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from agentmux.store.history import History
     from agentmux.store.messages import Message, Messages
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from .peer import Peer
     from .protocol import Request
     from .session import Session
+    from .size import Size
 
 
 class Asking:
@@ -67,6 +72,23 @@ class Asking:
     async def drained(self) -> None:
         """Wait while the client is behind: whoever prints much calls this in between."""
         await self._peer.drained()
+
+    async def turn(self) -> None:
+        """Let everybody else have a turn: whoever works for long calls this every few milliseconds."""
+        await self.until(self.loop.call_soon)
+
+    def play(self, at: float, event: bytes | Size | Keyframe) -> None:
+        """Send the client something to play, ``at`` Unix seconds."""
+        if isinstance(event, tuple):
+            what, data = b"r", b"%dx%d" % event
+        else:
+            what, data = b"k" if isinstance(event, Keyframe) else b"o", bytes(event)
+        self._peer.send(Kind.PLAYED, pack([what, b"%d" % round(at * 1_000_000), data]))
+
+    def play_all(self, size: Size, speed: float, idle_limit: float | None) -> None:
+        """Have the client play what it got, on a pane that had ``size`` before."""
+        limit = b"" if idle_limit is None else b"%d" % round(idle_limit * 1_000_000)
+        self._peer.send(Kind.PLAY, pack([b"%d" % size[0], b"%d" % size[1], b"%d" % round(speed * 1000), limit]))
 
     async def stdin(self) -> AsyncIterator[bytes]:
         """Yield the client's standard input until its end."""
@@ -148,6 +170,18 @@ class Asking:
     def messages(self) -> Messages:
         """What was said in each session."""
         return self.mux.stores.messages
+
+    def search(
+        self,
+        query: str,
+        *,
+        session: int | None,
+        since: float | None,
+        where: Collection[Where] | None,
+        limit: int,
+    ) -> list[Found]:
+        """Return what was found, best first; see ``store.search``."""
+        return self.mux.stores.search.search(query, session=session, since=since, where=where, limit=limit)
 
     def last_reply(self, session: Session) -> Message | None:
         """Return the newest turn of a session's agent."""

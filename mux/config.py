@@ -64,6 +64,14 @@ def _a_command(value: Value) -> str:
     return ""
 
 
+def _a_regex(value: Value) -> str:
+    try:
+        re.compile(str(value))
+    except re.error as error:
+        return f"is no regular expression ({error})"
+    return ""
+
+
 def _one_of(*words: str) -> Callable[[Value], str]:
     return lambda value: "" if value in words else f"is none of {', '.join(words)}"
 
@@ -99,6 +107,7 @@ OPTIONS = (
         "Raw output kept on disk for one session, in bytes; the oldest goes first.",
         _at_least(16_777_216),
     ),
+    Option("redact", "", "A regular expression: what matches is neither indexed nor exported.", _a_regex),
     Option("kill-grace", 2.0, "Seconds between SIGTERM and SIGKILL when a session is killed.", _at_least(0)),
 )
 """Every option of the file's top level."""

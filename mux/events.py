@@ -33,6 +33,7 @@ KINDS = (
     "resized",
     "exited",
     "lost",
+    "forgotten",
     "missed",
 )
 """Every kind there is: agentmux(1) documents each."""

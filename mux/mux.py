@@ -16,6 +16,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 
+from agentmux.store import search
 from agentmux.store.errors import NameTaken as RowNameTaken
 from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, Phase, unsaved
@@ -28,6 +29,7 @@ from .archiver import Archiver
 from .config import Config, File
 from .environment import child_environment
 from .events import Bus, Happened
+from .indexer import Indexer
 from .keeperlink import (
     Exited,
     Failed,
@@ -58,6 +60,9 @@ if TYPE_CHECKING:
 
 Record = SessionRow
 """A session's record, by the name under which the command line knows it."""
+
+HIT, HIT_END = search.HIT, search.HIT_END
+"""Around what was found, in the snippets of a search."""
 
 ACTIVITY = 1.0
 """Least seconds between two ``output-activity`` events of one session."""
@@ -122,6 +127,7 @@ class Mux:
         self._link = link
         self.archiver = Archiver(loop, stores, self.now, log)
         self.turns = Turns(stores, self.now, log)
+        self.indexer = Indexer(loop, stores, lambda: self.config().text("redact"), log)
         self._config = config
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
@@ -181,17 +187,22 @@ class Mux:
         self._link.forget(session.id)
         self.flush()
         self.turns.ended(session)
+        self.indexer.printed(session)
+        self.indexer.said()
         self.archiver.ended(session)
         self._told.pop(session.id, None)
 
     def closed(self, session: Session) -> None:
         """A segment of a session's journal is full."""
         self.archiver.closed(session)
+        self.indexer.printed(session)
 
     def rests(self, session: Session) -> None:
         """A session has printed, and now nothing for a moment."""
         self.turns.rested(session)
         self.archiver.rests(session)
+        self.indexer.printed(session)
+        self.indexer.said()
 
     # -- the keeper
 
@@ -311,6 +322,9 @@ class Mux:
 
     def _put_away_left_over(self) -> None:
         rows = self.rows.all()
+        self.indexer.said()
+        for session in self.live():
+            self.indexer.printed(session)
         self.archiver.left_over((row.id for row in rows if not row.live), lambda number: self.find(str(number)))
 
     def _keeper_died(self) -> None:
@@ -620,6 +634,15 @@ class Mux:
         session.refresh(self.rows.get(session.id))
         self.publish("labelled", session)
 
+    def drop(self, session: Session) -> None:
+        """Let go of an ended session that is about to be forgotten."""
+        self.archiver.forget(session)
+        self.indexer.forget(session.id)
+        self._sessions.pop(session.id, None)
+        if session.id in self._shown:
+            self._shown.remove(session.id)
+        self.publish("forgotten", session)
+
     async def kill_all(self, sessions: Sequence[Session], *, now: bool) -> None:
         """Kill several at once; each has its own grace period, so this takes one.
 
@@ -671,6 +694,7 @@ class Mux:
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
         self.archiver.close()
+        self.indexer.close()
         for session in self._sessions.values():
             session.close()
         self.loop.remove_reader(self._link.fileno())

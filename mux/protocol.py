@@ -67,6 +67,8 @@ class Kind:
     OUTPUT = 39  # raw: what to write to the terminal
     NOTICE = 40  # fields: title, text: answer to an ACTION that shows something
     SCROLLBACK = 41  # fields: name, rows of the screen, its columns, 1 if more follows, rows of text with SGR
+    PLAYED = 42  # fields: o (output), r (size) or k (keyframe); microseconds since 1970; the bytes, or columns x rows
+    PLAY = 43  # fields: columns, rows, thousandths of speed, microseconds of the longest pause or empty: that was all
 
 
 def encode(kind: int, body: bytes = b"") -> bytes:

@@ -23,8 +23,8 @@ from typing import Protocol
 from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.journal import Journal
-from agentmux.store.marks import Marks
-from agentmux.store.records import LONGEST, Kind, encode_size
+from agentmux.store.marks import Marks, records
+from agentmux.store.records import LONGEST, Kind, Record, encode_size
 from agentmux.store.sessions import SessionRow, Sessions
 
 from .audience import Audience
@@ -34,14 +34,14 @@ from .lifecycle import Event, State, next_state
 from .reset import fresh, reset_client
 from .screen import Progress, ProgressState, Screen, ScreenEvent
 from .sessionerrors import InputFull, NotRunning
-from .shadow import Shadow
+from .shadow import Shadow, good_ranges
 from .sidechannels import SideChannels
 from .size import Size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from .audience import Viewer
     from .notes import Status
@@ -541,6 +541,19 @@ class Session:
         if self._input.size + size > LIMIT:
             raise InputFull(self.name, self._input.size)
 
+    # -- what is remembered
+
+    def records(self, start: int | None = None, stop: int | None = None, *, drawn: bool = False) -> Iterator[Record]:
+        """Yield what happened from one place in the output to another, None for all that is kept.
+
+        ``drawn``: for an emulator, without the output that once crashed it.
+
+        Raises:
+            StoreError: it can't be read.
+        """
+        found = records(self.journal, self.marks, start, stop)
+        return _good(found, self.poison()) if drawn else found
+
     @property
     def secret(self) -> bool:
         """Whether what is typed is not to be seen: its terminal takes lines and echoes nothing, as for a password."""
@@ -662,3 +675,14 @@ class Session:
         self._host.publish("resized", self, columns=size[0], rows=size[1])
         for viewer in self.viewers:
             viewer.redraw()
+
+
+def _good(found: Iterator[Record], poison: Sequence[tuple[int, int]]) -> Iterator[Record]:
+    for record in found:
+        if not poison or record.kind is not Kind.OUTPUT:
+            yield record
+            continue
+        for start, stop in good_ranges(record.offset, record.offset + len(record.data), poison):
+            if start < stop:
+                data = record.data[start - record.offset : stop - record.offset]
+                yield replace(record, offset=start, data=data)

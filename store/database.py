@@ -67,6 +67,7 @@ class Database:
                 "journal_mode = WAL",
                 "synchronous = NORMAL",
                 "foreign_keys = ON",
+                "secure_delete = ON",  # what is forgotten is overwritten, not only unlisted
             ):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
             schema.migrate(self._connection)
@@ -105,6 +106,16 @@ class Database:
             # A full disk makes SQLite roll back by itself; then there is nothing left to do.
             self._connection.rollback()
             raise
+
+    def checkpoint(self) -> None:
+        """Fold the log into the file and empty it: what was deleted is then in neither.
+
+        Raises:
+            StoreError: somebody else reads the file just now.
+        """
+        [(busy, *_)] = self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise StoreError(f"the database {self.path} is being read", hint="another program has it open: close that")
 
     def integrity_check(self) -> list[str]:
         """Return what is wrong with the file, one line each; nothing if all is well.

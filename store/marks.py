@@ -153,8 +153,8 @@ class Marks:
         return sorted(int(found[1]) for name in os.listdir(self._path) if (found := _NAME.fullmatch(name)))
 
 
-def records(journal: Journal, marks: Marks, start: int | None = None) -> Iterator[Record]:
-    """Yield everything that is remembered from output offset ``start`` on (None: from the first that is kept).
+def records(journal: Journal, marks: Marks, start: int | None = None, stop: int | None = None) -> Iterator[Record]:
+    """Yield everything that is remembered from output offset ``start`` (None: the first that is kept) to ``stop``.
 
     Each byte of output comes once and in order, with the time of its mark. Output without one, because a server died or
     the mark was damaged, has the time of what came before it. Times never go backwards.
@@ -164,18 +164,21 @@ def records(journal: Journal, marks: Marks, start: int | None = None) -> Iterato
         OutsideJournal: ``start`` is not in the journal, or so much was printed meanwhile that it is not any more.
     """
     at = journal.start if start is None else start
+    end = journal.end if stop is None else min(stop, journal.end)
     time = 0.0
     for found in marks.read(at):
+        if found.offset > end:
+            break
         if found.offset > at:  # without a mark
             yield from _output(journal, at, found.offset, time or found.at)
             at = found.offset
         time = max(time, found.at)
         if found.kind is not Kind.OUTPUT:
             yield Record(found.kind, time, at, found.data)
-        elif (stop := min(found.offset + found.length, journal.end)) > at:
-            yield from _output(journal, at, stop, time)
-            at = stop
-    yield from _output(journal, at, journal.end, time)
+        elif (until := min(found.offset + found.length, end)) > at:
+            yield from _output(journal, at, until, time)
+            at = until
+    yield from _output(journal, at, end, time)
 
 
 def _output(journal: Journal, start: int, stop: int, time: float) -> Iterator[Record]:

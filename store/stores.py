@@ -12,6 +12,7 @@ from .history import History
 from .journal import LIMIT, Journal
 from .marks import Marks
 from .messages import Messages
+from .search import Index
 from .sessions import Sessions
 
 
@@ -22,6 +23,7 @@ class Stores:
         sessions: the manifests.
         messages: turns.
         history: prompts.
+        search: the index of them, and of what was shown.
         blobs: large content. What it does with files may run in any thread.
     """
 
@@ -42,6 +44,7 @@ class Stores:
         self.sessions = Sessions(self.database)
         self.messages = Messages(self.database, self.blobs)
         self.history = History(self.database, self.blobs)
+        self.search = Index(self.database)
 
     def recording(self, session: int, limit: int = LIMIT) -> tuple[Journal, Marks]:
         """Return the journal of a session, and its marks.

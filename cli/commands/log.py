@@ -16,10 +16,11 @@ async def run(
     asking: Asking,
     target: Target = None,
     follow: Annotated[bool, Option("-f", "--follow", help="Go on with what comes, until the session ends.")] = False,
+    begin: Annotated[int, Option("--from", metavar="N", min=0, help="From byte N on, as search tells it.")] = 0,
 ) -> int | None:
     """Print all that a session has printed, as far as it is kept. With its escape sequences."""
     session = asking.session(target)
-    at = session.journal.start
+    at = min(max(begin, session.journal.start), session.journal.end)
     while True:
         at = max(at, session.journal.start)
         data = session.journal.read(at, CHUNK)

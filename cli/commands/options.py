@@ -34,6 +34,25 @@ Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Timeout = Annotated[float, Option("--timeout", metavar="S", min=0, help="Give up after S seconds, with status 5.")]
 
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def ago(text: str, option: str) -> float:
+    """Return how many seconds ``90s``, ``10m``, ``2h``, ``3d`` or ``1w`` are; a bare number is seconds.
+
+    Raises:
+        BadUsage: it is nothing like that.
+    """
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
+    try:
+        seconds = float(number) * _SECONDS[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e11:
+        raise BadUsage(f"{option} {text!r} is no time", hint="write 90s, 10m, 2h, 3d or 1w")
+    return seconds
+
+
 def folder(here: str, given: str) -> str:
     """Return the absolute path of ``given`` (empty: ``here``) for a client whose working directory is ``here``."""
     return os.path.normpath(os.path.join(here, given))

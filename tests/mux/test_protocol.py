@@ -34,12 +34,14 @@ FROZEN = {
     "OUTPUT": 39,
     "NOTICE": 40,
     "SCROLLBACK": 41,
+    "PLAYED": 42,
+    "PLAY": 43,
 }
 
 CASES = [
     pytest.param(Kind.DETACH, b"", "0600000000", id="empty body"),
     pytest.param(Kind.INPUT, b"ls\r", "04000000036c730d", id="typed line"),
-    pytest.param(Kind.SCROLLBACK, b"", "2900000000", id="highest kind"),
+    pytest.param(Kind.PLAY, b"", "2b00000000", id="highest kind"),
     pytest.param(Kind.OUTPUT, b"\x00" * 256, "2700000100" + "00" * 256, id="length over a byte"),
 ]
 

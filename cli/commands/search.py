@@ -1,0 +1,74 @@
+"""agentmux search: find what was said and shown, in all sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.asking import Asking, Found, Where
+from agentmux.mux.errors import BadUsage
+
+from ..app import Argument, Option
+from ..output import highlighted, safe, when
+from .options import Json, Target, ago
+
+
+def run(
+    asking: Asking,
+    query: Annotated[list[str], Argument(metavar="QUERY...", help='Words; "a phrase"; beginnings as in word*.')],
+    target: Target = None,
+    since: Annotated[str, Option("--since", metavar="AGO", help="Only what came since: 90s, 10m, 2h, 3d, 1w.")] = "",
+    in_: Annotated[list[str] | None, Option("--in", metavar="W", help="Only in prompts, replies or output.")] = None,
+    last: Annotated[int, Option("-n", "--last", metavar="N", min=1, max=200, help="At most so many.")] = 20,
+    json: Json = False,
+) -> int | None:
+    """Find prompts, replies and output in all sessions, ended ones too. Status 1: nothing was found."""
+    words = {where.value: where for where in Where}
+    if wrong := [word for word in in_ or () if word not in words]:
+        raise BadUsage(f"search: nothing is called {wrong[0]!r}", hint="--in takes prompts, replies or output")
+    session = asking.session(target).id if target is not None else None
+    found = asking.search(
+        " ".join(query),
+        session=session,
+        since=asking.mux.now() - ago(since, "--since") if since else None,
+        where=[words[word] for word in in_] if in_ else None,
+        limit=last,
+    )
+    names = {row.id: row.name for row in asking.mux.all_rows()} if found else {}
+    if json:
+        keys = ("session", "name", "in", "at", "source", "snippet", "score", "show")
+        asking.json(
+            [
+                dict(
+                    zip(
+                        keys,
+                        (
+                            one.session,
+                            names.get(one.session),
+                            one.where.value,
+                            one.at,
+                            one.source,
+                            highlighted(one.snippet, "", ""),
+                            one.score,
+                            _jump(one),
+                        ),
+                        strict=True,
+                    )
+                )
+                for one in found
+            ]
+        )
+    else:
+        on, off = ("\x1b[1m", "\x1b[0m") if asking.request.ttys[1] else ("", "")
+        for one in found:
+            asking.out(f"{safe(names.get(one.session, '-'))}  {one.where.value}  {when(one.at)}  {_jump(one)}")
+            asking.out(f"    {highlighted(one.snippet, on, off)}")
+    return None if found else 1
+
+
+def _jump(found: Found) -> str:
+    """Return the command that shows where it was found."""
+    if found.where is Where.PROMPTS:
+        return f"agentmux send --history {found.source}"
+    if found.where is Where.REPLIES:
+        return f"agentmux messages -t {found.session}"
+    return f"agentmux log -t {found.session} --from {max(0, found.source - 8192)}"

@@ -1,0 +1,164 @@
+"""Keeps the search index up with prompts, replies and output: a little at a turn of the loop, when sessions rest.
+
+How far the index is, it knows itself, so what a crash left out is made up for. Output is indexed as the rows that
+it showed, without what the configuration's ``redact`` matches.
+"""
+
+from __future__ import annotations
+
+from agentmux.store.errors import StoreError
+from agentmux.store.messages import Role
+from agentmux.store.records import Kind
+from agentmux.store.search import Document, Where
+
+from . import transcript
+from .redact import NOTHING, Redaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, TimerHandle
+    from collections.abc import Callable, Iterator
+
+    from agentmux.store.stores import Stores
+
+    from .session import Session
+
+PIECE = 6 << 10
+"""Characters of rendered output in one document: what is found is then not far from what was looked for."""
+
+CHUNK = 64 << 10
+"""Bytes of output that are rendered in one go: some 5 ms."""
+
+BATCH = 20
+"""Prompts or messages that are read at once."""
+
+PAUSE = 0.005
+"""Seconds between two steps, for everybody else."""
+
+
+class Indexer:
+    """The one queue of what is to be indexed."""
+
+    def __init__(
+        self, loop: AbstractEventLoop, stores: Stores, redact: Callable[[], str], warn: Callable[[str], None]
+    ) -> None:
+        self._loop = loop
+        self._stores = stores
+        self._redact = redact
+        self._warn = warn
+        self._waiting: dict[int, Session] = {}
+        self._said = False  # something: prompts or messages may wait
+        self._work: Iterator[None] | None = None
+        self._timer: TimerHandle | None = None
+        self._closed = False
+
+    def said(self) -> None:
+        """A prompt or a message was recorded."""
+        self._said = True
+        self._begin()
+
+    def printed(self, session: Session) -> None:
+        """A session has printed, and rests or has ended."""
+        self._waiting[session.id] = session
+        self._begin()
+
+    def forget(self, session: int) -> None:
+        """Index nothing of that session any more."""
+        self._waiting.pop(session, None)
+        self._work = None  # it may be in the middle of this one; the others are taken up again
+
+    def close(self) -> None:
+        """Stop; what waits is made up for by the next server."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits."""
+        return self._timer is None
+
+    def _begin(self) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = self._loop.call_later(PAUSE, self._step)
+
+    def _step(self) -> None:
+        self._timer = None
+        if self._work is None:
+            self._work = self._next()
+        try:
+            if self._work is not None:
+                next(self._work)
+        except StopIteration:
+            self._work = None
+        except StoreError as error:
+            self._warn(f"not indexed for search: {error}")
+            self._work = None
+        if self._work is not None or self._said or self._waiting:
+            self._begin()
+
+    def _next(self) -> Iterator[None] | None:
+        if self._said:
+            self._said = False
+            return self._index_said()
+        if self._waiting:
+            number = next(iter(self._waiting))
+            return self._index_output(self._waiting.pop(number))
+        return None
+
+    def _index_said(self) -> Iterator[None]:
+        redaction = self._redaction()
+        index, history, messages = self._stores.search, self._stores.history, self._stores.messages
+        at = index.reached(Where.PROMPTS)
+        while prompts := history.after(at, BATCH):
+            for prompt in prompts:
+                text = redaction.text(prompt.text or "")
+                index.add(Document(prompt.session, Where.PROMPTS, prompt.at, prompt.id, text))
+                at = prompt.id
+                yield
+        at = index.reached(Where.REPLIES)
+        while found := messages.after(at, BATCH):
+            for message in found:
+                if message.role is not Role.USER:  # those are prompts
+                    text = redaction.text(message.text or "")
+                    index.add(Document(message.session, Where.REPLIES, message.at, message.id, text))
+                at = message.id
+                yield
+
+    def _index_output(self, session: Session) -> Iterator[None]:
+        index, redaction = self._stores.search, self._redaction()
+        journal = session.journal
+        start = max(index.reached(Where.OUTPUT, session.id), journal.start)
+        end = journal.end
+        while start < end:
+            stop = min(start + CHUNK, end)
+            found = list(session.records(start, stop, drawn=True))
+            if not found:
+                break
+            yield
+            text = redaction.text("\n".join(transcript.rows(session.size, found)))
+            pieces = _cut(text)
+            at = max((record.at for record in found if record.kind is Kind.OUTPUT), default=0.0)
+            for number, piece in enumerate(pieces, 1):
+                yield
+                place = start + (stop - start) * number // len(pieces)
+                index.add(Document(session.id, Where.OUTPUT, at, place, piece))
+            start = stop
+        if not session.live:
+            session.release()
+
+    def _redaction(self) -> Redaction:
+        pattern = self._redact()
+        return Redaction([pattern]) if pattern else NOTHING
+
+
+def _cut(text: str) -> list[str]:
+    """Return a text in pieces of about PIECE characters that end with rows; one piece at least."""
+    pieces = []
+    while len(text) > PIECE:
+        end = text.find("\n", PIECE)
+        if end < 0:
+            break
+        pieces.append(text[:end])
+        text = text[end + 1 :]
+    return [*pieces, text]
