@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
+import sys
 import time
 
 from terminal import signal_and_wait
@@ -128,3 +131,144 @@ def test_all_of_it_outlives_the_server(world: World) -> None:
     assert world.run("history", "--json").ok().json[0]["text"] == "hello"
     world.run("send", "-t", "api", "more").ok()
     assert reply(world, "api", 2)[3]["text"] == "you said: more\nthat is 4 letters"
+
+
+def indexed(world: World, *query: str) -> list[dict[str, object]]:
+    """Search until something is found."""
+    return wait_until(
+        lambda: world.run("search", *query, "--json").out != "[]\n" and world.run("search", *query, "--json").json,
+        what=f"found {query}",
+    )
+
+
+def test_what_was_said_and_shown_is_found_also_when_ended(world: World) -> None:
+    world.python("api", ANSWERS)
+    world.run(
+        "new", "-d", "-s", "web", "--", "sh", "-c", "printf 'the \\033[31mquo\\033[32mkka\\033[0m sleeps\\n'"
+    ).ok()
+    world.run("send", "-t", "api", "explain the Zebrafish").ok()
+    world.exited("web")
+    [shown] = indexed(world, "quokka")
+    assert (shown["name"], shown["in"], shown["snippet"]) == ("web", "output", "the quokka sleeps")
+    assert b"quo" in world.run(*str(shown["show"]).split()[1:]).ok().raw
+    reply(world, "api")
+    found = wait_until(
+        lambda: len(got := world.run("search", "zebrafish", "--json").json) == 3 and got,
+        what="prompt, reply and output",
+    )
+    assert {one["in"] for one in found} == {"prompts", "replies", "output"}
+    [prompt] = world.run("search", "--in", "prompts", "ZEBRA*", "--json").ok().json
+    assert prompt["snippet"] == "explain the Zebrafish"
+    assert prompt["show"] == f"agentmux send --history {prompt['source']}"
+    assert {one["name"] for one in world.run("search", "-t", "web", "the", "--json").ok().json} == {"web"}
+    assert world.run("search", "--since", "1d", "zebrafish").ok().out.count("zebrafish") >= 1
+    assert world.run("search", "nowhere-to-be-found").status == 1
+    world.run("search", "--in", "dreams", "x").failed("search: nothing is called 'dreams'", "--in takes", status=2)
+    world.run("search", "--since", "soon", "x").failed("--since 'soon' is no time", "write", status=2)
+
+
+def test_secrets_are_not_found_and_not_exported(world: World) -> None:
+    world.configure('redact = "sk-[a-z0-9]+"')
+    world.new("api", "sh", "-c", "echo the key sk-abc123 is here; exec cat")
+    world.shows("api", "is here")
+    assert indexed(world, "key")[0]["snippet"] == "the key [redacted] is here"
+    assert world.run("search", "abc123").status == 1
+    assert "abc123" not in world.run("export", "-t", "api", "--format", "text").ok().out
+    assert "abc123" in world.run("log", "-t", "api").ok().out, "the recording itself has it"
+
+
+def test_a_recording_is_exported_in_every_format(world: World) -> None:
+    world.run(
+        "new", "-d", "-s", "api", "-x", "60", "-y", "12", "--", "sh", "-c", "seq 50; printf '\\033[31mred\\033[0m\\n'"
+    ).ok()
+    world.exited("api")
+    lines = [*map(str, range(1, 51)), "red"]
+    assert world.run("export", "-t", "api", "--format", "text").ok().lines == lines
+    cast = world.run("export", "-t", "api").ok().lines
+    head = json.loads(cast[0])
+    assert (head["version"], head["width"], head["height"]) == (2, 60, 12)
+    events = [json.loads(line) for line in cast[1:]]
+    assert "".join(data for _, code, data in events if code == "o") == "".join(f"{n}\r\n" for n in range(1, 51)) + (
+        "\x1b[31mred\x1b[0m\r\n"
+    )
+    assert events[-1][1:] == ["m", "exited 0"]
+    assert json.loads(world.run("export", "--format", "asciicast-v3", "-t", "api").ok().lines[-1])[1:] == ["x", "0"]
+    assert world.run("export", "-t", "api", "--format", "raw").ok().raw == world.run("log", "-t", "api").ok().raw
+    kinds = {json.loads(line)["kind"] for line in world.run("export", "-t", "api", "--format", "json").ok().lines}
+    assert kinds == {"output", "resize", "state"}
+    page = world.run("export", "-t", "api", "--format", "html", "-o", "page.html").ok()
+    assert not page.out
+    with open(f"{world.home}/page.html") as file:
+        assert ">red</span>" in file.read()
+    assert os.stat(f"{world.home}/page.html").st_mode & 0o777 == 0o600
+    world.run("export", "-t", "api", "-o", "page.html").failed("there is a file 'page.html' already", "choose")
+    world.run("export", "-t", "api", "--format", "gif").failed("export: no format 'gif'", "formats: ", status=2)
+    world.run("export", "-t", "api", "-o", "no/where").failed("cannot write 'no/where': no such file")
+
+
+def test_a_recording_is_played_in_the_terminal(world: World) -> None:
+    world.run("new", "-d", "-s", "api", "-x", "80", "-y", "24", "--", "sh", "-c", "echo one; sleep 0.3; echo two").ok()
+    world.exited("api")
+    player = world.terminal("replay", "-t", "api", "--idle-limit", "0.1")
+    player.shows("two")
+    assert [row for row in player.rows() if row][:2] == ["one", "two"]
+    player.type("q")
+    assert player.ended() == 0
+    player.assert_as_before()
+    world.run("replay", "-t", "api").failed("standard input and output are not a terminal", "run it")
+
+
+def test_forgetting_leaves_no_trace(world: World) -> None:
+    marker = "Xyzzyq" + "Plughq"
+    code = f"import sys\nprint('{marker} output', flush=True)\nfor line in sys.stdin: print('heard', line)"
+    world.run("new", "-d", "-s", "kept", "--", "sh", "-c", "echo something else; exec cat").ok()
+    world.run("new", "-d", "-s", "api", "-e", f"SECRET={marker}", "--", sys.executable, "-c", code).ok()
+    world.shows("api", marker)
+    world.run("send", "-t", "api", f"{marker} prompt").ok()
+    reply(world, "api")
+    wait_until(lambda: len(world.run("search", marker, "--json").json) == 3, what="indexed")
+    world.run("forget", "-t", "api").failed("session 'api' is running", "end it first")
+    world.run("kill", "-t", "api").ok()
+    assert found_in(world.data, marker.encode()), "else this test tests nothing"
+    said = world.run("forget", "-t", "api").ok().out
+    assert said.startswith("forgot 1 session: ") and "2 messages" in said
+    assert world.names("-a") == ["kept"]
+    assert world.run("history", "--json").ok().json == []
+    assert world.run("search", marker).status == 1
+    assert found_in(world.data, marker.encode()) == []
+    world.run("forget").failed("forget: name what to forget", "give -t T", status=2)
+    assert world.run("forget", "--older", "0s").ok().out.startswith("forgot 0 sessions: ")
+    world.run("kill", "-t", "kept").ok()
+    assert world.run("forget", "--older", "0s").ok().out.startswith("forgot 1 session: ")
+    assert world.names("-a") == []
+
+
+def found_in(folder: str, marker: bytes) -> list[str]:
+    """Return the files that have the marker."""
+    found = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(place, name), "rb") as file:
+                if marker in file.read():
+                    found.append(name)
+    return found
+
+
+def test_after_the_machine_went_down_all_is_still_there(world: World) -> None:
+    world.python("api", ANSWERS)
+    world.run("send", "-t", "api", "remember me").ok()
+    before = reply(world, "api")
+    wait_until(lambda: len(world.run("search", "remember", "--json").json) == 3, what="indexed")
+    screen = world.screen("api")
+    exported = world.run("export", "-t", "api", "--format", "raw").ok().raw
+    world.kill_all(world.pids())
+    shutil.rmtree(os.path.dirname(world.socket))
+    assert world.run("ls", "-a", "-F", "{name} {state}").ok().lines == ["api lost"]
+    assert world.screen("api") == screen
+    assert world.run("messages", "-t", "api", "--json").ok().json == before
+    assert len(world.run("search", "remember", "--json").ok().json) == 3
+    assert world.run("export", "-t", "api", "--format", "raw").ok().raw == exported
+    world.run("restart", "-t", "api").ok()
+    world.shows("api", "ready")
+    world.run("send", "-t", "api", "again").ok()
+    assert reply(world, "api", 2)[-1]["text"] == "you said: again\nthat is 5 letters"
