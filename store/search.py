@@ -29,7 +29,7 @@ HIT_END = "\x03"
 """Around each hit in a snippet. No indexed text has them."""
 
 TEXT_LIMIT = 64 << 10
-"""Characters of one document; the rest is not indexed. This many take about 15 ms, and the server waits."""
+"""Characters of one document; the rest is not indexed. This many take about 20 ms, and the server waits."""
 
 QUERY_LIMIT = 1000
 """Characters of a query that count: what a person types is shorter, and FTS5 takes time for each word of a phrase."""
@@ -190,7 +190,7 @@ class Index:
     def forget(self, session: int, count: int = 100) -> int:
         """Remove up to ``count`` documents of a session and return how many; call it until it returns 0.
 
-        Then ``settle``. A hundred pieces of output take about 0.2 s.
+        Then ``settle``. A hundred pieces of output take about 0.1 s.
         """
         with self._database.transaction():
             rows = self._database.execute(
