@@ -27,7 +27,7 @@ async def run(
     asking: Asking,
     target: Target = None,
     format_: Annotated[
-        str, Option("--format", metavar="F", help="asciicast (v2), asciicast-v3, text, html, json or raw.")
+        str, Option("--format", metavar="F", help="Format: asciicast (v2), asciicast-v3, text, html, json or raw.")
     ] = "asciicast",
     output: Annotated[str, Option("-o", "--output", metavar="FILE", help="Write to FILE; it must not exist.")] = "",
     since: Annotated[str, Option("--since", metavar="AGO", help="Only what came since: 90s, 10m, 2h, 3d, 1w.")] = "",

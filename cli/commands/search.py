@@ -14,17 +14,21 @@ from .options import Json, Target, ago
 
 def run(
     asking: Asking,
-    query: Annotated[list[str], Argument(metavar="QUERY...", help='Words; "a phrase"; beginnings as in word*.')],
+    query: Annotated[
+        list[str] | None, Argument(metavar="QUERY...", help='Words; "a phrase"; beginnings as in word*.')
+    ] = None,
     target: Target = None,
     since: Annotated[str, Option("--since", metavar="AGO", help="Only what came since: 90s, 10m, 2h, 3d, 1w.")] = "",
     in_: Annotated[list[str] | None, Option("--in", metavar="W", help="Only in prompts, replies or output.")] = None,
     last: Annotated[int, Option("-n", "--last", metavar="N", min=1, max=200, help="At most so many.")] = 20,
     json: Json = False,
 ) -> int | None:
-    """Find prompts, replies and output in all sessions, ended ones too. Status 1: nothing was found."""
+    """Find prompts, replies and output of all sessions. Ended ones too. Status 1: nothing was found."""
     words = {where.value: where for where in Where}
     if wrong := [word for word in in_ or () if word not in words]:
         raise BadUsage(f"search: nothing is called {wrong[0]!r}", hint="--in takes prompts, replies or output")
+    if not query:
+        raise BadUsage("search: name what to look for", hint="see: agentmux search --help")
     session = asking.session(target).id if target is not None else None
     found = asking.search(
         " ".join(query),
