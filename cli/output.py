@@ -48,6 +48,7 @@ def facts(mux: Mux, row: Record) -> Facts:
         "started": row.started,
         "ended": row.ended,
         "starts": row.starts,
+        "record": row.record,
     }
 
 

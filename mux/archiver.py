@@ -35,13 +35,21 @@ LOOK_PAUSE = 0.02
 
 
 class Archiver:
-    """The one queue of segments to put away. At most one thread works for it."""
+    """The one queue of segments to put away. At most one thread works for it. Calls ``grown`` when there is more."""
 
-    def __init__(self, loop: AbstractEventLoop, stores: Stores, now: Callable[[], float], warn: Callable[[str], None]):
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        stores: Stores,
+        now: Callable[[], float],
+        warn: Callable[[str], None],
+        grown: Callable[[], None],
+    ) -> None:
         self._loop = loop
         self._stores = stores
         self._now = now
         self._warn = warn
+        self._grown = grown
         self._waiting: dict[int, Session] = {}
         self._busy: Session | None = None
         self._resting: dict[int, tuple[Session, float, int]] = {}
@@ -151,6 +159,7 @@ class Archiver:
             session.journal.put_away(packed.start)
             session.marks.put_away(packed.start)
             self._failed = False
+            self._grown()
         except StoreError as error:  # it stays in its file, and the next segment that is closed tries again
             if not self._failed:
                 self._warn(f"session {session.name!r}: not put away: {error}")

@@ -107,6 +107,19 @@ OPTIONS = (
         "Raw output kept on disk for one session, in bytes; the oldest goes first.",
         _at_least(16_777_216),
     ),
+    Option(
+        "store-bytes",
+        10_000_000_000,
+        "Compressed recordings kept on disk for all sessions, in bytes; the oldest go first; 0: any number.",
+        _at_least(0),
+    ),
+    Option("keep-days", 0, "Days for which recordings are kept; 0: for ever.", _at_least(0)),
+    Option(
+        "record",
+        "all",
+        "How much of a session is remembered: all, screen (what it shows last) or off.",
+        _one_of("all", "screen", "off"),
+    ),
     Option("redact", "", "A regular expression: what matches is neither indexed nor exported.", _a_regex),
     Option("kill-grace", 2.0, "Seconds between SIGTERM and SIGKILL when a session is killed.", _at_least(0)),
 )

@@ -46,6 +46,7 @@ from .keeperlink import (
 )
 from .lifecycle import State
 from .paths import log_file
+from .retention import trim
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
@@ -70,6 +71,9 @@ ACTIVITY = 1.0
 LEFT_OVER_AFTER = 10.0
 """Seconds after which a new server looks for recordings of ended sessions that are not put away yet."""
 
+TRIM_AFTER = 60.0
+"""Seconds from when more was put away until it is looked whether that is too much."""
+
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
 
@@ -87,6 +91,7 @@ class Spec:
         extra: what the user added to it.
         size: None for the default.
         umask: None for that of whoever started the keeper.
+        record: how much is remembered: all, screen or off; empty for what the configuration says.
     """
 
     argv: tuple[str, ...]
@@ -97,6 +102,7 @@ class Spec:
     size: Size | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     umask: int | None = None
+    record: str = ""
 
 
 class Mux:
@@ -125,7 +131,8 @@ class Mux:
         self.keeper_pid = 0
         self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
-        self.archiver = Archiver(loop, stores, self.now, log)
+        self.archiver = Archiver(loop, stores, self.now, log, self._trim_soon)
+        self._trim: asyncio.TimerHandle | None = None
         self.turns = Turns(stores, self.now, log)
         self.indexer = Indexer(loop, stores, lambda: self.config().text("redact"), log)
         self._config = config
@@ -320,8 +327,28 @@ class Mux:
             self.loop.call_later(LEFT_OVER_AFTER, self._put_away_left_over)
         self._link.ready()
 
+    def _trim_soon(self) -> None:
+        if self._trim is None:
+            self._trim = self.loop.call_later(TRIM_AFTER, self._trim_now)
+
+    def _trim_now(self) -> None:
+        self._trim = None
+        config = self.config()
+        try:
+            trim(self.stores, self.now(), config.number("store-bytes"), config.number("keep-days"), self._drop_segment)
+        except StoreError as error:
+            self._log(f"recordings are over their bounds: {error}")
+
+    def _drop_segment(self, session: int, start: int) -> None:
+        found = self._sessions.get(session)
+        if found is not None and found.journal.start == start:
+            found.journal.drop_oldest()
+        else:
+            self.stores.archive(session).drop(start)
+
     def _put_away_left_over(self) -> None:
         rows = self.rows.all()
+        self._trim_soon()
         self.indexer.said()
         for session in self.live():
             self.indexer.printed(session)
@@ -448,7 +475,16 @@ class Mux:
         name = targets.checked_name(spec.name) if spec.name else targets.free_name(argv[0], taken)
         size = sizes.clamped(spec.size or sizes.parsed(self.config().text("default-size")))
         try:
-            row = self.rows.add(name, argv, spec.cwd, created=self.now(), size=size, env=spec.extra, labels=spec.labels)
+            row = self.rows.add(
+                name,
+                argv,
+                spec.cwd,
+                created=self.now(),
+                size=size,
+                env=spec.extra,
+                labels=spec.labels,
+                record=spec.record or self.config().text("record"),
+            )
         except RowNameTaken:
             raise NameTaken(name) from None
         try:
@@ -600,7 +636,7 @@ class Mux:
         """
         data = text.encode("utf-8", "surrogateescape")
         session.check_room(len(data))
-        if not session.secret:
+        if session.recorded and not session.secret:
             self.turns.sent(session, text)
             session.prompted(data)
         session.type_in(data)
@@ -693,6 +729,8 @@ class Mux:
 
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
+        if self._trim is not None:
+            self._trim.cancel()
         self.archiver.close()
         self.indexer.close()
         for session in self._sessions.values():

@@ -172,6 +172,11 @@ class Session:
         return self.state.live
 
     @property
+    def recorded(self) -> bool:
+        """Whether what it prints and is told is remembered."""
+        return self.row.record == "all"
+
+    @property
     def labels(self) -> dict[str, str]:
         """Its labels."""
         return dict(self.row.labels)
@@ -279,7 +284,7 @@ class Session:
         if self._side is not None:
             self._side.close()
             self._side = None
-        self._shadow.checkpoint()
+        self._checkpoint()
         self._host.finished(self)
         self._host.publish("exited", self, exit_status=status)
         self.release()
@@ -316,12 +321,16 @@ class Session:
 
     def close(self) -> None:
         """The server goes: leave the pane to the keeper and the screen to the next server."""
-        self._shadow.checkpoint()
+        self._checkpoint()
         self._shadow.close()
         if self._side is not None:
             self._side.close()
         self._close_master()
         self._release_files()
+
+    def _checkpoint(self) -> None:
+        if self.row.record != "off":
+            self._shadow.checkpoint()
 
     def _release_files(self) -> None:
         self.journal.release()
@@ -370,7 +379,9 @@ class Session:
         return ended
 
     def record(self, data: bytes) -> None:
-        """Append output to the journal; without room for it, say so once and go on."""
+        """Append output to the journal, if it is to be kept; without room for it, say so once and go on."""
+        if not self.recorded:
+            return
         offset = self.journal.end
         try:
             self.journal.append(data)
@@ -384,6 +395,8 @@ class Session:
 
     def _note(self, kind: Kind, data: bytes) -> None:
         """Record something else that happened, as far as there is room."""
+        if not self.recorded:
+            return
         try:
             self.marks.add(self.journal, kind, self._host.now(), self.journal.end, data)
         except StoreError as error:
@@ -438,6 +451,8 @@ class Session:
 
     def rests(self) -> None:
         """It has printed, and now nothing for a moment."""
+        if self.row.record == "screen":
+            self._checkpoint()  # there is no journal to make the screen from
         self._host.rests(self)
 
     def warn(self, text: str) -> None:

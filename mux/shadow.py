@@ -158,7 +158,8 @@ class Shadow:
         if blob is None:
             return  # in the middle of a sequence: the next time will do
         try:
-            self._journal.save_snapshot(self._journal.end - self._sieve.held, blob)
+            # What is not recorded does not move the journal's end.
+            self._journal.save_snapshot(max(self._journal.start, self._journal.end - self._sieve.held), blob)
         except StoreError as error:
             self._owner.warn(f"no snapshot: {error}")
 

@@ -53,6 +53,31 @@ def pack(blobs: Blobs, folder: str, start: int) -> Packed:
     return Packed(start, blobs.write(output), compressed, min(times), max(times))
 
 
+@dataclass(frozen=True, slots=True)
+class Old:
+    """A segment that may go, because its session has a newer one."""
+
+    session: int
+    start: int
+    last: float
+    stored: int
+    """Bytes on disk that only it needs; 0 where others have the same output."""
+
+
+def old_segments(database: Database) -> list[Old]:
+    """Return the segments of all sessions but the newest of each, by their age."""
+    rows = database.execute(
+        """
+        SELECT s.session, s.start, s.last, CASE WHEN others.count = 1 THEN blob.stored ELSE 0 END
+        FROM segment s JOIN blob ON blob.digest = s.stream
+            JOIN (SELECT stream, count(*) AS count FROM segment GROUP BY stream) others ON others.stream = s.stream
+        WHERE EXISTS (SELECT 1 FROM segment newer WHERE newer.session = s.session AND newer.start > s.start)
+        ORDER BY s.last, s.session, s.start
+        """
+    )
+    return [Old(*row) for row in rows]
+
+
 class Archive:
     """The closed segments of one session, as far as they were put away."""
 

@@ -122,6 +122,10 @@ MIGRATIONS: tuple[str, ...] = (
     INSERT INTO search (search, rank) VALUES ('usermerge', 16);
     INSERT INTO search (search, rank) VALUES ('crisismerge', 64);
     """,
+    # 8: how much of a session is recorded.
+    """
+    ALTER TABLE session ADD COLUMN record TEXT NOT NULL DEFAULT 'all' CHECK (record IN ('all', 'screen', 'off'));
+    """,
 )
 
 

@@ -21,7 +21,7 @@ LOST = "lost"
 
 _COLUMNS = (
     "id, name, argv, cwd, env, columns, rows, labels, state, exit_status,"
-    " created, started, ended, parent, starts, agent, conversation"
+    " created, started, ended, parent, starts, agent, conversation, record"
 )
 _LIVE = "state IN ('starting', 'running')"
 
@@ -56,6 +56,8 @@ class SessionRow:
     agent: str | None
     conversation: str | None
     """The agent's own id of the conversation, for resuming it."""
+    record: str
+    """How much is remembered of what it prints and is told: all, screen (what it shows last) or off."""
 
     @property
     def env_names(self) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ class Sessions:
         parent: int | None = None,
         agent: str | None = None,
         conversation: str | None = None,
+        record: str = "all",
     ) -> SessionRow:
         """Record a session that is about to be spawned, in state starting.
 
@@ -99,8 +102,8 @@ class Sessions:
         """
         sql = f"""
             INSERT INTO session (name, argv, cwd, env, columns, rows, labels, state, created, parent,
-                                 starts, agent, conversation)
-            VALUES (?, ?, ?, ?, ?, ?, ?, 'starting', ?, ?, 1, ?, ?) RETURNING {_COLUMNS}
+                                 starts, agent, conversation, record)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 'starting', ?, ?, 1, ?, ?, ?) RETURNING {_COLUMNS}
         """
         columns, rows = size
         values = (
@@ -115,6 +118,7 @@ class Sessions:
             parent,
             agent,
             conversation,
+            record,
         )
         try:
             return _session(self._database.execute(sql, values)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .archive import Archive
+from .archive import Archive, Old, old_segments
 from .blobs import Blobs
 from .database import Database
 from .folders import private_folder
@@ -55,6 +55,10 @@ class Stores:
         archive = Archive(self.database, self.blobs, session)
         folder = self.session_folder(session)
         return Journal(folder, archive=archive, limit=limit), Marks(folder, archive)
+
+    def old_segments(self) -> list[Old]:
+        """Return the segments that may go to make room, by their age."""
+        return old_segments(self.database)
 
     def archive(self, session: int) -> Archive:
         """Return the closed segments of a session."""

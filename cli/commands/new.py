@@ -28,6 +28,7 @@ async def run(
     columns: Annotated[int, Option("-x", "--columns", help="Columns until somebody attaches.", show_default=False)] = 0,
     rows: Annotated[int, Option("-y", "--rows", help="Rows until somebody attaches.", show_default=False)] = 0,
     label: Annotated[list[str] | None, Option("--label", metavar="K=V", help="Attach a label.")] = None,
+    no_record: Annotated[bool, Option("--no-record", help="Remember nothing of what it prints and is told.")] = False,
     show: Annotated[bool, Option("-P", "--print", help="Print the new session's id.")] = False,
     json: Annotated[bool, Option("--json", help="Print the new session as JSON.")] = False,
 ) -> int | None:
@@ -62,6 +63,7 @@ async def run(
         size=size,
         labels=options.pairs(label, "--label"),
         umask=request.umask,
+        record="off" if no_record else "",
     )
     session = await mux.create(spec)
     if json:

@@ -273,3 +273,34 @@ def test_after_the_machine_went_down_all_is_still_there(world: World) -> None:
     world.shows("api", "ready")
     world.run("send", "-t", "api", "again").ok()
     assert reply(world, "api", 2)[-1]["text"] == "you said: again\nthat is 5 letters"
+
+
+def test_nothing_is_remembered_of_a_session_that_is_not_recorded(world: World) -> None:
+    code = "print('output', flush=True)\nfor line in __import__('sys').stdin: print('heard', line, flush=True)"
+    world.run("new", "-d", "-s", "api", "--no-record", "--", sys.executable, "-c", code).ok()
+    world.shows("api", "output")
+    world.run("send", "-t", "api", "a secret prompt").ok()
+    world.shows("api", "heard a secret")
+    assert world.info("api")["record"] == "off"
+    assert world.info("api")["recorded_bytes"] == 0
+    assert world.run("history", "--json").ok().json == world.run("messages", "-t", "api", "--json").ok().json == []
+    assert world.run("log", "-t", "api").ok().raw == b""
+    world.run("kill", "-t", "api").ok()
+    assert found_in(world.data, b"secret prompt") == []
+    assert world.run("search", "secret").status == 1
+
+
+def test_only_the_last_screen_is_remembered_where_that_is_asked_for(world: World) -> None:
+    world.configure('record = "screen"')
+    world.python("api", ANSWERS)
+    world.run("send", "-t", "api", "hello").ok()
+    world.shows("api", "5 letters")
+    screen = world.screen("api")
+    snapshots = f"{world.data}/sessions/1"
+    wait_until(lambda: os.path.isdir(snapshots) and os.listdir(snapshots), what="snapshot at rest")
+    signal_and_wait(world.status()["server_pid"], signal.SIGKILL)
+    assert world.screen("api") == screen
+    world.run("kill", "-t", "api").ok()
+    assert world.screen("api") == screen
+    assert world.run("log", "-t", "api").ok().raw == b""
+    assert world.run("messages", "-t", "api", "--json").ok().json == []

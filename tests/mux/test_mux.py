@@ -27,9 +27,10 @@ from agentmux.mux.keeper import Kind as KeeperKind
 from agentmux.mux.keeper import Link
 from agentmux.mux.keeperlink import KeeperLink
 from agentmux.mux.lifecycle import State
-from agentmux.mux.mux import ACTIVITY, LEFT_OVER_AFTER, Mux, Spec
+from agentmux.mux.mux import ACTIVITY, LEFT_OVER_AFTER, TRIM_AFTER, Mux, Spec
 from agentmux.mux.peer import Peer
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
+from agentmux.mux.retention import DAY
 from agentmux.mux.screen import Screen
 from agentmux.mux.session import READ, RESIZE_WAIT, SHARE, Session
 from agentmux.mux.sessionerrors import (
@@ -1111,3 +1112,32 @@ def test_without_room_it_is_said_once_and_tried_again_later(world: World) -> Non
     world.mux.archiver.closed(first)
     world.loop.until(lambda: put_away(world, first), "closed segment in the archive")
     assert len([line for line in world.logged if "not put away" in line]) == 1
+
+
+def test_what_is_over_the_bound_of_all_sessions_goes_the_oldest_first(world: World) -> None:
+    world.config.write_text("store-bytes = 1\n")
+    session = world.new(name="api")
+    for _ in range(3):
+        world.prints(session, os.urandom(3000).hex().encode()[:4000])
+        session.journal.close_segment()
+        world.mux.archiver.closed(session)
+        world.loop.until(lambda: put_away(world, session), "closed segment in the archive")
+    assert session.journal.start == 0
+    world.loop.advance(TRIM_AFTER)
+    assert session.journal.start == 8000
+    assert world.stores.archive(session.id).segments() == [(8000, 12000)]
+    assert len(session.journal.read(8000, 9999)) == 4000
+
+
+def test_what_is_too_old_goes(world: World) -> None:
+    world.config.write_text("keep-days = 2\n")
+    session = world.new(name="api")
+    now = world.mux.now()
+    for number in range(3):
+        world.prints(session, b"%04000d" % number)
+        session.journal.close_segment()
+        world.mux.archiver.closed(session)
+        world.loop.until(lambda: put_away(world, session), "closed segment in the archive")
+    world.stores.database.execute("UPDATE segment SET last = ? WHERE start = 0", (now - 3 * DAY,))
+    world.loop.advance(TRIM_AFTER)
+    assert session.journal.start == 4000

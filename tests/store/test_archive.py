@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentmux.store import archive as archive_file
-from agentmux.store.archive import Archive, Packed, pack
+from agentmux.store.archive import Archive, Packed, old_segments, pack
 from agentmux.store.blobs import Blobs
 from agentmux.store.database import Database
 from agentmux.store.errors import BlobMissing, StoreError
@@ -197,3 +197,22 @@ def test_its_times_are_those_of_its_marks(store: Store) -> None:
     assert (packed.first, packed.last) == (0.0, 0.5)
     store.journal.append(b"x" * SEGMENT * 2)
     assert (pack(store.blobs, store.path, 30).first, store.archive.segments()) == (0.0, [])
+
+
+def test_all_but_the_newest_segment_of_a_session_may_go_the_oldest_first(store: Store) -> None:
+    fill(store)
+    for start in (0, 10):
+        store.put_away(start)
+    store.session = 2
+    store.open()
+    store.output(0.25, b"0123456")  # as in the other session, up to here
+    store.output(0.3, b"more and more and more")
+    for start in store.journal.closed():
+        store.put_away(start)
+    old = old_segments(store.database)
+    assert [(one.session, one.start, one.last) for one in old] == [(2, 0, 0.25), (1, 0, 0.5)]
+    assert all(one.stored > 0 for one in old)
+    store.session = 1
+    store.open()
+    store.journal.drop_oldest()
+    assert [(one.session, one.start) for one in old_segments(store.database)] == [(2, 0)]

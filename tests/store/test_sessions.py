@@ -60,6 +60,7 @@ def test_a_record_is_committed_before_its_program_is_spawned(sessions: Sessions,
         starts=1,
         agent="claude",
         conversation="c-1",
+        record="all",
     )
     assert row.env_names == ("TOKEN", "A")
     with closing(Database(path)) as other:
