@@ -57,6 +57,17 @@ class Archiver:
         self._over: list[Callable[[], None]] = []
         self._failed = False
         self._closed = False
+        self._held = 0
+
+    def hold(self) -> None:
+        """Begin nothing new until ``go_on``: somebody copies the files."""
+        self._held += 1
+
+    def go_on(self) -> None:
+        """Undo one ``hold``."""
+        self._held -= 1
+        if self._busy is None:
+            self._next()
 
     def closed(self, session: Session) -> None:
         """A segment of that session's journal was closed."""
@@ -124,14 +135,14 @@ class Archiver:
             return False
 
     def when_idle(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` when nothing waits any more."""
+        """Call ``callback`` when nothing waits any more, or may be begun."""
         if self._busy is None:
             self._loop.call_soon(callback)
         else:
             self._over.append(callback)
 
     def _next(self) -> None:
-        while self._waiting and not self._closed:
+        while self._waiting and not (self._closed or self._held):
             number, session = next(iter(self._waiting.items()))
             if starts := session.journal.closed():
                 self._busy = session

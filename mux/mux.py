@@ -16,7 +16,8 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from agentmux.store import search
+from agentmux.store import backup, search
+from agentmux.store.blobs import Swept
 from agentmux.store.errors import NameTaken as RowNameTaken
 from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, Phase, unsaved
@@ -46,7 +47,7 @@ from .keeperlink import (
 )
 from .lifecycle import State
 from .paths import log_file
-from .retention import trim
+from .retention import SPARED, trim
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
@@ -669,6 +670,30 @@ class Mux:
         self.rows.set_labels(session.id, labels)
         session.refresh(self.rows.get(session.id))
         self.publish("labelled", session)
+
+    async def backup(self, path: str) -> backup.Written:
+        """Copy the data folder into a new tar file.
+
+        Raises:
+            FileExistsError: there is one.
+            StoreError: it can't be written.
+        """
+        self.archiver.hold()  # or output could go from a file that is not copied yet to a blob that has no row there
+        try:
+            idle = asyncio.Event()
+            self.archiver.when_idle(idle.set)
+            await idle.wait()
+            return await self.loop.run_in_executor(None, backup.write, self.stores.folder, path)
+        finally:
+            self.archiver.go_on()
+
+    def collect_garbage(self) -> Swept:
+        """Remove blobs that nothing names. What was written in the last hour is left alone: its row may be on its way.
+
+        Raises:
+            StoreError: something can't be deleted.
+        """
+        return self.stores.blobs.gc(self.now() - SPARED)
 
     def drop(self, session: Session) -> None:
         """Let go of an ended session that is about to be forgotten."""

@@ -8,11 +8,12 @@ consistency of the file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from . import schema
 from .errors import NotUnique, StoreBroken, StoreError, StoreFull, StoreTooNew
@@ -90,7 +91,7 @@ class Database:
         except sqlite3.Error as error:
             raise self._explained(error) from error
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Make what is done inside happen whole or not at all. They do not nest.
 
@@ -155,6 +156,21 @@ class Database:
         ):
             return StoreError(f"the database {self.path} can't be used: {error}", hint="check disk and rights")
         return error
+
+
+def copy(path: str, target: str) -> None:
+    """Make a consistent copy of a database that may be open and written to, in any thread.
+
+    Raises:
+        StoreError: it can't be read, or the copy can't be written.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as source:
+            source.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+            with contextlib.closing(sqlite3.connect(target)) as into:
+                source.backup(into)
+    except sqlite3.Error as error:
+        raise StoreError(f"the database {path} can't be copied: {error}", hint="check disk and rights") from error
 
 
 def _make_private_file(path: str) -> None:

@@ -67,6 +67,8 @@ COMMANDS = (
     Command("export"),
     Command("replay", repeatable=True),
     Command("forget"),
+    Command("gc", repeatable=True),
+    Command("backup"),
     Command("capture", "capture-pane", "capturep", repeatable=True),
     Command("wait", "wait-for", repeatable=True),
     Command("log", repeatable=True),

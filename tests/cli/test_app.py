@@ -44,7 +44,7 @@ def dispatched(caller: Caller) -> object:
 
 # The table
 
-ARGUMENTS = {"rename": ["x"], "resize": ["80x24"], "completion": ["bash"]}
+ARGUMENTS = {"rename": ["x"], "resize": ["80x24"], "completion": ["bash"], "backup": ["x.tar"]}
 """What a command can't do without."""
 
 
@@ -65,7 +65,7 @@ def test_no_word_means_two_commands() -> None:
 
 def test_what_changes_something_is_not_repeated_by_itself() -> None:
     changing = {"new", "detach", "rename", "resize", "label", "kill", "send", "interrupt", "restart"}
-    changing |= {"server", "events", "export", "forget"}
+    changing |= {"server", "events", "export", "forget", "backup"}
     assert {c.name for c in COMMANDS if not c.repeatable and c.server != CLIENT} == changing
 
 

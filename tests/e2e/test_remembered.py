@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -304,3 +305,41 @@ def test_only_the_last_screen_is_remembered_where_that_is_asked_for(world: World
     assert world.screen("api") == screen
     assert world.run("log", "-t", "api").ok().raw == b""
     assert world.run("messages", "-t", "api", "--json").ok().json == []
+
+
+def test_a_backup_is_another_data_folder(world: World) -> None:
+    world.python("api", ANSWERS)
+    world.run("send", "-t", "api", "keep this").ok()
+    before = reply(world, "api")
+    wait_until(lambda: len(world.run("search", "keep", "--json").json) == 3, what="indexed")
+    log = world.run("log", "-t", "api").ok().raw
+    screen = world.screen("api")
+    said = world.run("backup", "all.tar").ok().out
+    assert said.startswith("wrote all.tar: ")
+    assert os.stat(f"{world.home}/all.tar").st_mode & 0o777 == 0o600
+    world.run("backup", "all.tar").failed("there is a file 'all.tar' already", "choose")
+    world.run("backup", "no/where.tar").failed(f"no backup to {world.home}/no/where.tar: no such file")
+    assert sorted(name for name in os.listdir(world.home) if "all.tar" in name) == ["all.tar"]
+    assert not [name for name in os.listdir(world.data) if name.startswith("backup-")]
+    world.run("kill-server").ok()
+    shutil.rmtree(world.data)
+    os.mkdir(world.data, 0o700)
+    subprocess.run(["tar", "xf", f"{world.home}/all.tar"], cwd=world.data, check=True)
+    assert world.run("ls", "-a", "-F", "{name} {state}").ok().lines == ["api lost"]
+    assert world.run("messages", "-t", "api", "--json").ok().json == before
+    assert world.run("log", "-t", "api").ok().raw == log
+    assert world.screen("api") == screen
+    assert len(world.run("search", "keep", "--json").ok().json) == 3
+
+
+def test_what_nothing_names_is_collected(world: World) -> None:
+    world.new("api", "cat")
+    folder = f"{world.data}/blobs/ab"
+    os.mkdir(folder, 0o700)
+    path = f"{folder}/{'0' * 62}.zst"
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(b"orphan")
+    os.utime(path, (1, 1))
+    assert world.run("gc").ok().out == "removed 1 file, 6 B\n"
+    assert not os.path.exists(path)
+    assert world.run("gc").ok().out == "removed 0 files, 0 B\n"

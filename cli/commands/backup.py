@@ -1,0 +1,25 @@
+"""agentmux backup: copy everything that is remembered into a file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux.asking import Asking
+from agentmux.mux.errors import AgentmuxError
+
+from ..app import Argument
+from ..output import size
+from .options import folder
+
+
+async def run(
+    asking: Asking, file: Annotated[str, Argument(metavar="FILE", help="The tar file to write; it must not exist.")]
+) -> int | None:
+    """Copy all that is remembered into a tar file. Sessions go on meanwhile."""
+    path = folder(asking.request.cwd, file)
+    try:
+        written = await asking.mux.backup(path)
+    except FileExistsError:
+        raise AgentmuxError(f"there is a file {file!r} already", hint="choose another name") from None
+    asking.out(f"wrote {file}: {written.files} files, {size(written.size)}")
+    return None
