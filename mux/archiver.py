@@ -35,7 +35,12 @@ LOOK_PAUSE = 0.02
 
 
 class Archiver:
-    """The one queue of segments to put away. At most one thread works for it. Calls ``grown`` when there is more."""
+    """The one queue of segments to put away. At most one thread works for it.
+
+    Args:
+        index: called with a session that has more output to be indexed; ``closed`` is to follow.
+        grown: called when there is more on the disk.
+    """
 
     def __init__(
         self,
@@ -43,12 +48,14 @@ class Archiver:
         stores: Stores,
         now: Callable[[], float],
         warn: Callable[[str], None],
+        index: Callable[[Session], None],
         grown: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._stores = stores
         self._now = now
         self._warn = warn
+        self._index = index
         self._grown = grown
         self._waiting: dict[int, Session] = {}
         self._busy: Session | None = None
@@ -70,7 +77,7 @@ class Archiver:
             self._next()
 
     def closed(self, session: Session) -> None:
-        """A segment of that session's journal was closed."""
+        """A segment of that session's journal was closed, and is indexed."""
         self._waiting[session.id] = session
         if self._busy is None:
             self._next()
@@ -107,7 +114,7 @@ class Archiver:
         except StoreError as error:
             self._warn(f"session {session.name!r}: not put away: {error}")
             return
-        self.closed(session)
+        self._index(session)
 
     def forget(self, session: Session) -> None:
         """Put nothing of that session away any more."""

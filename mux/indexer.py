@@ -33,22 +33,35 @@ BATCH = 20
 """Prompts or messages that are read at once."""
 
 PAUSE = 0.005
-"""Seconds between two steps, for everybody else."""
+"""Seconds between two steps at least, for everybody else."""
+
+SHARE = 0.1
+"""Part of the time that goes into it while there is much: a flood is then found some minutes later, and runs on."""
 
 
 class Indexer:
-    """The one queue of what is to be indexed."""
+    """The one queue of what is to be indexed. Calls ``done`` with each session whose output is: it may be put away.
+
+    Not before: from the archive, all of a segment would be read for each piece of it.
+    """
 
     def __init__(
-        self, loop: AbstractEventLoop, stores: Stores, redact: Callable[[], str], warn: Callable[[str], None]
+        self,
+        loop: AbstractEventLoop,
+        stores: Stores,
+        redact: Callable[[], str],
+        warn: Callable[[str], None],
+        done: Callable[[Session], None],
     ) -> None:
         self._loop = loop
         self._stores = stores
         self._redact = redact
         self._warn = warn
+        self._done = done
         self._waiting: dict[int, Session] = {}
         self._said = False  # something: prompts or messages may wait
         self._work: Iterator[None] | None = None
+        self._current: Session | None = None  # whose output it is about
         self._timer: TimerHandle | None = None
         self._closed = False
 
@@ -65,7 +78,8 @@ class Indexer:
     def forget(self, session: int) -> None:
         """Index nothing of that session any more."""
         self._waiting.pop(session, None)
-        self._work = None  # it may be in the middle of this one; the others are taken up again
+        if self._current is not None and self._current.id == session:
+            self._work = self._current = None
 
     def close(self) -> None:
         """Stop; what waits is made up for by the next server."""
@@ -78,24 +92,30 @@ class Indexer:
         """Whether nothing waits."""
         return self._timer is None
 
-    def _begin(self) -> None:
+    def _begin(self, took: float = 0.0) -> None:
         if self._timer is None and not self._closed:
-            self._timer = self._loop.call_later(PAUSE, self._step)
+            self._timer = self._loop.call_later(max(PAUSE, took * (1 / SHARE - 1)), self._step)
 
     def _step(self) -> None:
         self._timer = None
+        begun = self._loop.time()
         if self._work is None:
             self._work = self._next()
         try:
             if self._work is not None:
                 next(self._work)
         except StopIteration:
-            self._work = None
+            self._finish()
         except StoreError as error:
             self._warn(f"not indexed for search: {error}")
-            self._work = None
+            self._finish()
         if self._work is not None or self._said or self._waiting:
-            self._begin()
+            self._begin(self._loop.time() - begun)
+
+    def _finish(self) -> None:
+        session, self._work, self._current = self._current, None, None
+        if session is not None:
+            self._done(session)
 
     def _next(self) -> Iterator[None] | None:
         if self._said:
@@ -103,7 +123,8 @@ class Indexer:
             return self._index_said()
         if self._waiting:
             number = next(iter(self._waiting))
-            return self._index_output(self._waiting.pop(number))
+            self._current = self._waiting.pop(number)
+            return self._index_output(self._current)
         return None
 
     def _index_said(self) -> Iterator[None]:
@@ -144,8 +165,6 @@ class Indexer:
                 place = start + (stop - start) * number // len(pieces)
                 index.add(Document(session.id, Where.OUTPUT, at, place, piece))
             start = stop
-        if not session.live:
-            session.release()
 
     def _redaction(self) -> Redaction:
         pattern = self._redact()

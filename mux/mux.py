@@ -132,10 +132,10 @@ class Mux:
         self.keeper_pid = 0
         self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
-        self.archiver = Archiver(loop, stores, self.now, log, self._trim_soon)
+        self.archiver = Archiver(loop, stores, self.now, log, lambda one: self.indexer.printed(one), self._trim_soon)
         self._trim: asyncio.TimerHandle | None = None
         self.turns = Turns(stores, self.now, log)
-        self.indexer = Indexer(loop, stores, lambda: self.config().text("redact"), log)
+        self.indexer = Indexer(loop, stores, lambda: self.config().text("redact"), log, self.archiver.closed)
         self._config = config
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
@@ -195,14 +195,12 @@ class Mux:
         self._link.forget(session.id)
         self.flush()
         self.turns.ended(session)
-        self.indexer.printed(session)
         self.indexer.said()
         self.archiver.ended(session)
         self._told.pop(session.id, None)
 
     def closed(self, session: Session) -> None:
         """A segment of a session's journal is full."""
-        self.archiver.closed(session)
         self.indexer.printed(session)
 
     def rests(self, session: Session) -> None:

@@ -5,6 +5,7 @@ What two sessions printed alike in a segment is then kept once.
 
 from __future__ import annotations
 
+import mmap
 import os
 from dataclasses import dataclass
 
@@ -40,17 +41,20 @@ def pack(blobs: Blobs, folder: str, start: int) -> Packed:
     import zstandard  # as in blobs.py
 
     try:
-        with open(f"{folder}/{start:020d}.raw", "rb") as file:
-            output = file.read()
         marks = b""
         if os.path.exists(path := f"{folder}/{start:020d}.marks"):
             with open(path, "rb") as file:
                 marks = file.read()
+        with (
+            open(f"{folder}/{start:020d}.raw", "rb") as file,
+            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped,
+        ):
+            output = blobs.write(mapped)
     except OSError as error:
         raise StoreError(f"a segment of {folder} can't be read: {error.strerror}") from error
     times = [mark.at for mark in Scan(marks)] or [0.0]
     compressed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(marks)
-    return Packed(start, blobs.write(output), compressed, min(times), max(times))
+    return Packed(start, output, compressed, min(times), max(times))
 
 
 @dataclass(frozen=True, slots=True)

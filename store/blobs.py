@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import mmap
 import os
 import re
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from typing import TypeAlias
 from .database import Database
 from .errors import NO_ROOM, BlobBroken, BlobMissing, StoreError, StoreFull
 from .folders import private_folder
+
+Content: TypeAlias = bytes | mmap.mmap
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
@@ -36,6 +39,7 @@ _FOLDERS = 256
 """One for each first byte of a digest. Work on all blobs goes by folder: what is in memory is a 256th of them."""
 
 _LEVEL = 3
+_PIECE = 1 << 18  # bytes that are compressed at once: the server's memory shall not grow by what it puts away
 _NAME = re.compile(r"([0-9a-f]{62})\.zst(\.[0-9a-f]{16}\.tmp)?", re.ASCII)
 
 
@@ -80,7 +84,7 @@ class Blobs:
         self._database = database
         self._folder = folder
 
-    def write(self, data: bytes) -> Written:
+    def write(self, data: Content) -> Written:
         """Put ``data`` into its file; if that is there and whole, only make it young, so that ``gc`` spares it.
 
         Raises:
@@ -269,23 +273,31 @@ class Blobs:
         return f"{self._folder}/{name[:2]}/{name[2:]}.zst"
 
 
-def _write_file(path: str, data: bytes) -> int:
+def _write_file(path: str, data: Content) -> int:
     """Write ``data`` compressed and synced to a new file, make its folder if need be; return the bytes on disk."""
     import zstandard
 
-    stored = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(data)
+    frame = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(size=len(data))
+    stored = 0
     with contextlib.suppress(FileExistsError):
         os.mkdir(os.path.dirname(path), 0o700)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with memoryview(stored) as view:
-            done = 0
-            while done < len(view):
-                done += os.write(fd, view[done:])
+        with memoryview(data) as view:
+            for start in range(0, len(view), _PIECE):
+                stored += _write(fd, frame.compress(view[start : start + _PIECE]))
+        stored += _write(fd, frame.flush())
         os.fsync(fd)
     finally:
         os.close(fd)
-    return len(stored)
+    return stored
+
+
+def _write(fd: int, data: bytes) -> int:
+    done = 0
+    while done < len(data):
+        done += os.write(fd, data[done:])
+    return done
 
 
 def _sync(folder: str) -> None:

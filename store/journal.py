@@ -286,6 +286,8 @@ class Journal:
                     parts.append(self._archive.output(start)[offset - start : until - start])
                     offset = until
                     continue
+                if self._archive is not None:
+                    self._archive.release()  # whoever reads on has come to the end of it
                 # No descriptor is kept: there may be a thousand journals, and few are read.
                 fd = os.open(self._file(start), os.O_RDONLY | os.O_CLOEXEC)
                 try:

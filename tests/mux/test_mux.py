@@ -1058,7 +1058,7 @@ def test_what_an_ended_session_printed_is_put_away_and_read_as_before(world: Wor
     session = world.new(name="api")
     world.prints(session, b"first words")
     world.keeper.ends(session.id, 0)
-    world.loop.until(lambda: put_away(world, session), "closed segment in the archive")
+    world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     assert session.journal.read(0, 99) == b"first words"
     assert world.stores.archive(session.id).segments() == [(0, 11)]
     assert session.screen.text_rows(0, 1) == ["first words"]
@@ -1077,7 +1077,7 @@ def test_a_large_part_is_put_away_when_nothing_comes_for_a_while(world: World) -
     world.loop.advance(IDLE / 2)
     world.prints(busy, b"more")
     world.loop.advance(IDLE / 2)
-    world.loop.until(lambda: put_away(world, quiet), "closed segment in the archive")
+    world.loop.until(lambda: put_away(world, quiet), "closed segment in the archive", tick=0.01)
     assert quiet.journal.end == LARGE
     assert not put_away(world, busy) and not put_away(world, small)
     world.prints(quiet, b"again")
@@ -1092,8 +1092,9 @@ def test_what_a_server_before_did_not_put_away_is(cold: World) -> None:
     cold.rows.set_exited(row.id, 0, 2.0)
     cold.connect()
     cold.loop.advance(LEFT_OVER_AFTER)
-    cold.loop.until(lambda: put_away(cold, cold.mux.find("old")), "closed segment in the archive")
+    cold.loop.until(lambda: put_away(cold, cold.mux.find("old")), "closed segment in the archive", tick=0.01)
     assert cold.mux.find("old").journal.read(0, 99) == b"left over"
+    assert [found.snippet for found in cold.stores.search.search("left")] == ["\x02left\x03 over"]
 
 
 def test_without_room_it_is_said_once_and_tried_again_later(world: World) -> None:
@@ -1103,14 +1104,14 @@ def test_without_room_it_is_said_once_and_tried_again_later(world: World) -> Non
     blobs.rmdir()
     blobs.touch()
     world.keeper.ends(first.id, 0)
-    world.loop.until(lambda: any("not put away" in line for line in world.logged), "warning")
+    world.loop.until(lambda: any("not put away" in line for line in world.logged), "warning", tick=0.01)
     world.keeper.ends(second.id, 0)
     world.loop.until(lambda: not second.live, "end")
     assert first.journal.read(0, 99) == b"words"
     blobs.unlink()
     blobs.mkdir(mode=0o700)
     world.mux.archiver.closed(first)
-    world.loop.until(lambda: put_away(world, first), "closed segment in the archive")
+    world.loop.until(lambda: put_away(world, first), "closed segment in the archive", tick=0.01)
     assert len([line for line in world.logged if "not put away" in line]) == 1
 
 
@@ -1121,7 +1122,7 @@ def test_what_is_over_the_bound_of_all_sessions_goes_the_oldest_first(world: Wor
         world.prints(session, os.urandom(3000).hex().encode()[:4000])
         session.journal.close_segment()
         world.mux.archiver.closed(session)
-        world.loop.until(lambda: put_away(world, session), "closed segment in the archive")
+        world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     assert session.journal.start == 0
     world.loop.advance(TRIM_AFTER)
     assert session.journal.start == 8000
@@ -1137,7 +1138,7 @@ def test_what_is_too_old_goes(world: World) -> None:
         world.prints(session, b"%04000d" % number)
         session.journal.close_segment()
         world.mux.archiver.closed(session)
-        world.loop.until(lambda: put_away(world, session), "closed segment in the archive")
+        world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     world.stores.database.execute("UPDATE segment SET last = ? WHERE start = 0", (now - 3 * DAY,))
     world.loop.advance(TRIM_AFTER)
     assert session.journal.start == 4000
