@@ -38,7 +38,7 @@ class Archiver:
     """The one queue of segments to put away. At most one thread works for it.
 
     Args:
-        index: called with a session that has more output to be indexed; ``closed`` is to follow.
+        index: called with a session that has more output to be indexed; ``indexed`` is to follow.
         grown: called when there is more on the disk.
     """
 
@@ -57,7 +57,7 @@ class Archiver:
         self._warn = warn
         self._index = index
         self._grown = grown
-        self._waiting: dict[int, Session] = {}
+        self._waiting: dict[int, tuple[Session, int]] = {}
         self._busy: Session | None = None
         self._resting: dict[int, tuple[Session, float, int]] = {}
         self._timer: TimerHandle | None = None
@@ -76,9 +76,9 @@ class Archiver:
         if self._busy is None:
             self._next()
 
-    def closed(self, session: Session) -> None:
-        """A segment of that session's journal was closed, and is indexed."""
-        self._waiting[session.id] = session
+    def indexed(self, session: Session, end: int) -> None:
+        """That session's output is indexed up to offset ``end``: put away what is closed of it."""
+        self._waiting[session.id] = session, end
         if self._busy is None:
             self._next()
 
@@ -150,8 +150,8 @@ class Archiver:
 
     def _next(self) -> None:
         while self._waiting and not (self._closed or self._held):
-            number, session = next(iter(self._waiting.items()))
-            if starts := session.journal.closed():
+            number, (session, end) = next(iter(self._waiting.items()))
+            if starts := session.journal.closed(end):
                 self._busy = session
                 folder = session.journal.path
                 future = self._loop.run_in_executor(None, pack, self._stores.blobs, folder, starts[0])

@@ -40,7 +40,7 @@ SHARE = 0.1
 
 
 class Indexer:
-    """The one queue of what is to be indexed. Calls ``done`` with each session whose output is: it may be put away.
+    """The one queue of what is to be indexed. Calls ``done`` with a session and up to where: that may be put away.
 
     Not before: from the archive, all of a segment would be read for each piece of it.
     """
@@ -51,7 +51,7 @@ class Indexer:
         stores: Stores,
         redact: Callable[[], str],
         warn: Callable[[str], None],
-        done: Callable[[Session], None],
+        done: Callable[[Session, int], None],
     ) -> None:
         self._loop = loop
         self._stores = stores
@@ -61,7 +61,7 @@ class Indexer:
         self._waiting: dict[int, Session] = {}
         self._said = False  # something: prompts or messages may wait
         self._work: Iterator[None] | None = None
-        self._current: Session | None = None  # whose output it is about
+        self._current: tuple[Session, int] | None = None  # whose output it is about, and up to where
         self._timer: TimerHandle | None = None
         self._closed = False
 
@@ -78,7 +78,7 @@ class Indexer:
     def forget(self, session: int) -> None:
         """Index nothing of that session any more."""
         self._waiting.pop(session, None)
-        if self._current is not None and self._current.id == session:
+        if self._current is not None and self._current[0].id == session:
             self._work = self._current = None
 
     def close(self) -> None:
@@ -113,9 +113,9 @@ class Indexer:
             self._begin(self._loop.time() - begun)
 
     def _finish(self) -> None:
-        session, self._work, self._current = self._current, None, None
-        if session is not None:
-            self._done(session)
+        current, self._work, self._current = self._current, None, None
+        if current is not None:
+            self._done(*current)
 
     def _next(self) -> Iterator[None] | None:
         if self._said:
@@ -123,8 +123,9 @@ class Indexer:
             return self._index_said()
         if self._waiting:
             number = next(iter(self._waiting))
-            self._current = self._waiting.pop(number)
-            return self._index_output(self._current)
+            session = self._waiting.pop(number)
+            self._current = session, session.journal.end
+            return self._index_output(*self._current)
         return None
 
     def _index_said(self) -> Iterator[None]:
@@ -146,11 +147,10 @@ class Indexer:
                 at = message.id
                 yield
 
-    def _index_output(self, session: Session) -> Iterator[None]:
+    def _index_output(self, session: Session, end: int) -> Iterator[None]:
         index, redaction = self._stores.search, self._redaction()
         journal = session.journal
         start = max(index.reached(Where.OUTPUT, session.id), journal.start)
-        end = journal.end
         while start < end:
             stop = min(start + CHUNK, end)
             found = list(session.records(start, stop, drawn=True))

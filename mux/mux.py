@@ -135,7 +135,7 @@ class Mux:
         self.archiver = Archiver(loop, stores, self.now, log, lambda one: self.indexer.printed(one), self._trim_soon)
         self._trim: asyncio.TimerHandle | None = None
         self.turns = Turns(stores, self.now, log)
-        self.indexer = Indexer(loop, stores, lambda: self.config().text("redact"), log, self.archiver.closed)
+        self.indexer = Indexer(loop, stores, lambda: self.config().text("redact"), log, self.archiver.indexed)
         self._config = config
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener

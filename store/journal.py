@@ -24,6 +24,7 @@ import os
 import re
 import shutil
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TypeAlias
 
 from .archive import Archive
@@ -250,9 +251,10 @@ class Journal:
             except OSError as error:
                 raise self._failed(error) from error
 
-    def closed(self) -> list[int]:
-        """Return where the closed segments start that are not put away, oldest first."""
-        return [start for start in self._starts[:-1] if start not in self._archived]
+    def closed(self, end: int | None = None) -> list[int]:
+        """Return where the closed segments start that are not put away, oldest first: those that stop by ``end``."""
+        most = self.end if end is None else end
+        return [start for start, stop in pairwise(self._starts) if stop <= most and start not in self._archived]
 
     def put_away(self, start: int) -> None:
         """Read the segment from the archive from now on. Called when it is there."""

@@ -67,7 +67,8 @@ def test_a_client_that_never_reads_hinders_neither_program_nor_server_nor_others
     rate = (count - lines) / took
     assert rate > 3_000, f"the program printed {rate:.0f} lines a second"
     assert slowest < 2, f"a write of the program took {slowest} s"
-    assert after - before < 8 << 20, f"the server grew by {(after - before) >> 10} KiB"
+    # The first segment that is indexed and compressed takes 8 MiB once; a backlog would be 28 MiB after 8 s.
+    assert after - before < 16 << 20, f"the server grew by {(after - before) >> 10} KiB"
     assert sorted(echoes)[len(echoes) // 2] < 0.1, sorted(echoes)
     assert max(echoes) < 2, max(echoes)
     open(end, "w").close()

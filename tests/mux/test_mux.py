@@ -1110,7 +1110,7 @@ def test_without_room_it_is_said_once_and_tried_again_later(world: World) -> Non
     assert first.journal.read(0, 99) == b"words"
     blobs.unlink()
     blobs.mkdir(mode=0o700)
-    world.mux.archiver.closed(first)
+    world.mux.archiver.indexed(first, first.journal.end)
     world.loop.until(lambda: put_away(world, first), "closed segment in the archive", tick=0.01)
     assert len([line for line in world.logged if "not put away" in line]) == 1
 
@@ -1121,7 +1121,7 @@ def test_what_is_over_the_bound_of_all_sessions_goes_the_oldest_first(world: Wor
     for _ in range(3):
         world.prints(session, os.urandom(3000).hex().encode()[:4000])
         session.journal.close_segment()
-        world.mux.archiver.closed(session)
+        world.mux.archiver.indexed(session, session.journal.end)
         world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     assert session.journal.start == 0
     world.loop.advance(TRIM_AFTER)
@@ -1137,7 +1137,7 @@ def test_what_is_too_old_goes(world: World) -> None:
     for number in range(3):
         world.prints(session, b"%04000d" % number)
         session.journal.close_segment()
-        world.mux.archiver.closed(session)
+        world.mux.archiver.indexed(session, session.journal.end)
         world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     world.stores.database.execute("UPDATE segment SET last = ? WHERE start = 0", (now - 3 * DAY,))
     world.loop.advance(TRIM_AFTER)

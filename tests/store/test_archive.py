@@ -121,6 +121,11 @@ def test_killed_anywhere_nothing_is_lost_or_twice(store: Store, done: int) -> No
     assert store.journal.closed() == []
 
 
+def test_what_ends_behind_a_place_is_not_among_the_closed_yet(store: Store) -> None:
+    fill(store)
+    assert [store.journal.closed(end) for end in (9, 10, 19, 20)] == [[], [0], [0], [0, 10]]
+
+
 def test_all_put_away_the_place_is_still_known(store: Store) -> None:
     store.output(1.0, b"abc")
     store.journal.close_segment()
