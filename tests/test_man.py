@@ -280,9 +280,21 @@ def test_the_kinds_of_records_in_the_manual_are_the_kinds() -> None:
 
 
 def test_the_bounds_in_the_manual_are_the_bounds() -> None:
-    from agentmux.mux import clientterminal, inputqueue, outbox, peer, server, session, sidechannels, size, targets
+    from agentmux.mux import (
+        clientterminal,
+        inputqueue,
+        outbox,
+        peer,
+        recording,
+        server,
+        session,
+        sidechannels,
+        size,
+        targets,
+        turns,
+    )
     from agentmux.mux.sieve import MAX_WRAPPED
-    from agentmux.store import journal
+    from agentmux.store import journal, marks, search, texts
 
     text = section("agentmux-protocol.7", "BOUNDS")
     bounds = dict(re.findall(r"^\.It (\S.*?) Ta (\S.*?) Ta ", text, re.MULTILINE))
@@ -305,6 +317,12 @@ def test_the_bounds_in_the_manual_are_the_bounds() -> None:
         "wrapped for tmux or screen": f"{MAX_WRAPPED >> 10} KiB",
         "events for a reader": str(events.QUEUE),
         "part of a journal": mib(journal.SEGMENT >> 20),
+        "marks merged": f"{marks.MERGED} seconds",
+        "text kept in a row": f"{texts.INLINE >> 10} KiB",
+        "reply from the screen": f"{turns.ROWS} rows",
+        "search": f"{search.NEWEST} matches",
+        "searched text": f"{search.TEXT_LIMIT >> 10} Ki characters",
+        "replay": f"{recording.MOST >> 20} MiB of output",
         "path of a socket": "107 bytes",
         "name": f"{targets.NAME_LIMIT} characters",
         "size": "x".join(map(str, size.CEILING)),

@@ -29,6 +29,7 @@ ROW = Record(
     starts=1,
     agent=None,
     conversation=None,
+    record="all",
 )
 
 
@@ -80,6 +81,7 @@ def test_facts_are_fixed() -> None:
         "started": 1001.0,
         "ended": None,
         "starts": 1,
+        "record": "all",
     }
 
 
