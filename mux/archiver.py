@@ -58,7 +58,7 @@ class Archiver:
         self._index = index
         self._grown = grown
         self._waiting: dict[int, tuple[Session, int]] = {}
-        self._busy: Session | None = None
+        self._busy: tuple[Session, int] | None = None  # and where the segment starts
         self._resting: dict[int, tuple[Session, float, int]] = {}
         self._timer: TimerHandle | None = None
         self._over: list[Callable[[], None]] = []
@@ -152,7 +152,7 @@ class Archiver:
         while self._waiting and not (self._closed or self._held):
             number, (session, end) = next(iter(self._waiting.items()))
             if starts := session.journal.closed(end):
-                self._busy = session
+                self._busy = session, starts[0]
                 folder = session.journal.path
                 future = self._loop.run_in_executor(None, pack, self._stores.blobs, folder, starts[0])
                 future.add_done_callback(self._packed)
@@ -166,8 +166,8 @@ class Archiver:
             self._loop.call_soon(callback)
 
     def _packed(self, future: Future[Packed]) -> None:
-        session, self._busy = self._busy, None
-        assert session is not None
+        assert self._busy is not None
+        (session, start), self._busy = self._busy, None
         if self._closed:
             future.exception()
             return
@@ -179,10 +179,11 @@ class Archiver:
             self._failed = False
             self._grown()
         except StoreError as error:  # it stays in its file, and the next segment that is closed tries again
-            if not self._failed:
-                self._warn(f"session {session.name!r}: not put away: {error}")
-            self._failed = True
-            self._waiting.pop(session.id, None)
+            if start in session.journal.closed():  # else it was deleted meanwhile, to make room
+                if not self._failed:
+                    self._warn(f"session {session.name!r}: not put away: {error}")
+                self._failed = True
+                self._waiting.pop(session.id, None)
         self._next()
 
     def close(self) -> None:

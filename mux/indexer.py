@@ -150,8 +150,8 @@ class Indexer:
     def _index_output(self, session: Session, end: int) -> Iterator[None]:
         index, redaction = self._stores.search, self._redaction()
         journal = session.journal
-        start = max(index.reached(Where.OUTPUT, session.id), journal.start)
-        while start < end:
+        start = index.reached(Where.OUTPUT, session.id)
+        while (start := max(start, journal.start)) < end:  # a flood may delete what waits
             stop = min(start + CHUNK, end)
             found = list(session.records(start, stop, drawn=True))
             if not found:

@@ -266,6 +266,8 @@ class Mux:
     def _replaced(self) -> None:
         """Another server takes over: read nothing more, or two would split the output."""
         self._stopping = True
+        self.archiver.close()  # the next server does not expect files to go
+        self.indexer.close()
         self.loop.remove_reader(self._link.fileno())
         for session in self.live():
             session.close()

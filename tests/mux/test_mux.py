@@ -1142,3 +1142,15 @@ def test_what_is_too_old_goes(world: World) -> None:
     world.stores.database.execute("UPDATE segment SET last = ? WHERE start = 0", (now - 3 * DAY,))
     world.loop.advance(TRIM_AFTER)
     assert session.journal.start == 4000
+
+
+def test_what_is_deleted_before_it_is_indexed_is_passed_over(world: World) -> None:
+    session = world.new(name="api")
+    world.prints(session, b"gone words\r\n")
+    session.journal.close_segment()
+    world.prints(session, b"kept words\r\n")
+    world.mux.indexer.printed(session)
+    session.journal.drop_oldest()
+    world.loop.until(lambda: world.stores.search.search("kept"), "found output", tick=0.01)
+    assert world.stores.search.search("gone") == []
+    assert not [line for line in world.logged if "index" in line]
