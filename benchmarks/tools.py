@@ -1,4 +1,7 @@
-"""Processes, terminals and numbers: what every measure is made of."""
+"""Processes, terminals and numbers: what every measure is made of.
+
+It is long because each measure needs most of them, and none has another use.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ user: it finds the prefix key, it restores the terminal, and it connects again
 when the server was replaced. All it knows of the session is an id.
 
 The first picture comes before everything else: what only keys need is imported
-when it is on the terminal.
+when it is on the terminal. It is long because keys, frames, signals and overlays meet in
+one loop, and each has to know what the others have begun.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ async def forget(asking: Asking, sessions: Sequence[Session]) -> Forgotten:
         raise StillRunning(running.name)
     for session in sessions:
         mux.drop(session)
-    await asking.until(mux.archiver.when_idle)  # it may be reading one of them
+    await asking.until(mux.memory.archiver.when_idle)  # it may be reading one of them
     output = messages = 0
     for session in sessions:
         output += session.journal.end - session.journal.start

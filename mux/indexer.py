@@ -12,7 +12,6 @@ from agentmux.store.records import Kind
 from agentmux.store.search import Document, Where
 
 from . import transcript
-from .redact import NOTHING, Redaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from agentmux.store.stores import Stores
 
+    from .redact import Redaction
     from .session import Session
 
 PIECE = 6 << 10
@@ -49,7 +49,7 @@ class Indexer:
         self,
         loop: AbstractEventLoop,
         stores: Stores,
-        redact: Callable[[], str],
+        redact: Callable[[], Redaction],
         warn: Callable[[str], None],
         done: Callable[[Session, int], None],
     ) -> None:
@@ -129,7 +129,7 @@ class Indexer:
         return None
 
     def _index_said(self) -> Iterator[None]:
-        redaction = self._redaction()
+        redaction = self._redact()
         index, history, messages = self._stores.search, self._stores.history, self._stores.messages
         at = index.reached(Where.PROMPTS)
         while prompts := history.after(at, BATCH):
@@ -148,7 +148,7 @@ class Indexer:
                 yield
 
     def _index_output(self, session: Session, end: int) -> Iterator[None]:
-        index, redaction = self._stores.search, self._redaction()
+        index, redaction = self._stores.search, self._redact()
         journal = session.journal
         start = index.reached(Where.OUTPUT, session.id)
         while (start := max(start, journal.start)) < end:  # a flood may delete what waits
@@ -165,10 +165,6 @@ class Indexer:
                 place = start + (stop - start) * number // len(pieces)
                 index.add(Document(session.id, Where.OUTPUT, at, place, piece))
             start = stop
-
-    def _redaction(self) -> Redaction:
-        pattern = self._redact()
-        return Redaction([pattern]) if pattern else NOTHING
 
 
 def _cut(text: str) -> list[str]:

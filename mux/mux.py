@@ -16,8 +16,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from agentmux.store import backup, search
-from agentmux.store.blobs import Swept
+from agentmux.store import search
 from agentmux.store.errors import NameTaken as RowNameTaken
 from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, Phase, unsaved
@@ -26,11 +25,9 @@ from agentmux.store.stores import Stores
 
 from . import authsock, programs, sweep, targets
 from . import size as sizes
-from .archiver import Archiver
 from .config import Config, File
 from .environment import child_environment
 from .events import Bus, Happened
-from .indexer import Indexer
 from .keeperlink import (
     Exited,
     Failed,
@@ -46,13 +43,12 @@ from .keeperlink import (
     start_keeper,
 )
 from .lifecycle import State
+from .memory import Memory
 from .paths import log_file
-from .retention import SPARED, trim
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .size import Size
-from .turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,12 +64,6 @@ HIT, HIT_END = search.HIT, search.HIT_END
 
 ACTIVITY = 1.0
 """Least seconds between two ``output-activity`` events of one session."""
-
-LEFT_OVER_AFTER = 10.0
-"""Seconds after which a new server looks for recordings of ended sessions that are not put away yet."""
-
-TRIM_AFTER = 60.0
-"""Seconds from when more was put away until it is looked whether that is too much."""
 
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
@@ -132,10 +122,9 @@ class Mux:
         self.keeper_pid = 0
         self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
-        self.archiver = Archiver(loop, stores, self.now, log, lambda one: self.indexer.printed(one), self._trim_soon)
-        self._trim: asyncio.TimerHandle | None = None
-        self.turns = Turns(stores, self.now, log)
-        self.indexer = Indexer(loop, stores, lambda: self.config().text("redact"), log, self.archiver.indexed)
+        self.memory = Memory(
+            loop, stores, now=self.now, config=self.config, opened=lambda number: self._sessions.get(number), log=log
+        )
         self._config = config
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
@@ -194,21 +183,16 @@ class Mux:
         authsock.remove(authsock.link_of(self.socket, session.id))
         self._link.forget(session.id)
         self.flush()
-        self.turns.ended(session)
-        self.indexer.said()
-        self.archiver.ended(session)
+        self.memory.ended(session)
         self._told.pop(session.id, None)
 
     def closed(self, session: Session) -> None:
         """A segment of a session's journal is full."""
-        self.indexer.printed(session)
+        self.memory.indexer.printed(session)
 
     def rests(self, session: Session) -> None:
         """A session has printed, and now nothing for a moment."""
-        self.turns.rested(session)
-        self.archiver.rests(session)
-        self.indexer.printed(session)
-        self.indexer.said()
+        self.memory.rests(session)
 
     # -- the keeper
 
@@ -266,8 +250,7 @@ class Mux:
     def _replaced(self) -> None:
         """Another server takes over: read nothing more, or two would split the output."""
         self._stopping = True
-        self.archiver.close()  # the next server does not expect files to go
-        self.indexer.close()
+        self.memory.close()  # the next server does not expect files to go
         self.loop.remove_reader(self._link.fileno())
         for session in self.live():
             session.close()
@@ -325,35 +308,11 @@ class Mux:
         if not self._serving:  # not before: a client would see half of the sessions
             self._serving = True
             self._on_listener(self._listener)
-            self.loop.call_later(LEFT_OVER_AFTER, self._put_away_left_over)
+            self.memory.begin(self.live, self._ended, lambda number: self.find(str(number)))
         self._link.ready()
 
-    def _trim_soon(self) -> None:
-        if self._trim is None:
-            self._trim = self.loop.call_later(TRIM_AFTER, self._trim_now)
-
-    def _trim_now(self) -> None:
-        self._trim = None
-        config = self.config()
-        try:
-            trim(self.stores, self.now(), config.number("store-bytes"), config.number("keep-days"), self._drop_segment)
-        except StoreError as error:
-            self._log(f"recordings are over their bounds: {error}")
-
-    def _drop_segment(self, session: int, start: int) -> None:
-        found = self._sessions.get(session)
-        if found is not None and found.journal.start == start:
-            found.journal.drop_oldest()
-        else:
-            self.stores.archive(session).drop(start)
-
-    def _put_away_left_over(self) -> None:
-        rows = self.rows.all()
-        self._trim_soon()
-        self.indexer.said()
-        for session in self.live():
-            self.indexer.printed(session)
-        self.archiver.left_over((row.id for row in rows if not row.live), lambda number: self.find(str(number)))
+    def _ended(self) -> list[int]:
+        return [row.id for row in self.rows.all() if not row.live]
 
     def _keeper_died(self) -> None:
         """Start another keeper and give it all we hold; the programs notice nothing."""
@@ -638,7 +597,7 @@ class Mux:
         data = text.encode("utf-8", "surrogateescape")
         session.check_room(len(data))
         if session.recorded and not session.secret:
-            self.turns.sent(session, text)
+            self.memory.turns.sent(session, text)
             session.prompted(data)
         session.type_in(data)
         session.type_in(session.screen.keys(["Enter"]))
@@ -671,34 +630,9 @@ class Mux:
         session.refresh(self.rows.get(session.id))
         self.publish("labelled", session)
 
-    async def backup(self, path: str) -> backup.Written:
-        """Copy the data folder into a new tar file.
-
-        Raises:
-            FileExistsError: there is one.
-            StoreError: it can't be written.
-        """
-        self.archiver.hold()  # or output could go from a file that is not copied yet to a blob that has no row there
-        try:
-            idle = asyncio.Event()
-            self.archiver.when_idle(idle.set)
-            await idle.wait()
-            return await self.loop.run_in_executor(None, backup.write, self.stores.folder, path)
-        finally:
-            self.archiver.go_on()
-
-    def collect_garbage(self) -> Swept:
-        """Remove blobs that nothing names. What was written in the last hour is left alone: its row may be on its way.
-
-        Raises:
-            StoreError: something can't be deleted.
-        """
-        return self.stores.blobs.gc(self.now() - SPARED)
-
     def drop(self, session: Session) -> None:
         """Let go of an ended session that is about to be forgotten."""
-        self.archiver.forget(session)
-        self.indexer.forget(session.id)
+        self.memory.drop(session)
         self._sessions.pop(session.id, None)
         if session.id in self._shown:
             self._shown.remove(session.id)
@@ -754,10 +688,7 @@ class Mux:
 
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
-        if self._trim is not None:
-            self._trim.cancel()
-        self.archiver.close()
-        self.indexer.close()
+        self.memory.close()
         for session in self._sessions.values():
             session.close()
         self.loop.remove_reader(self._link.fileno())

@@ -9,7 +9,6 @@ from agentmux.store.records import Kind, Record
 from . import replay
 from .export import Format, Header, export, redacted
 from .playback import Keyframe
-from .redact import NOTHING, Redaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def exported(mux: Mux, session: Session, form: Format, since: float) -> Iterator
     started = first.at if first is not None else session.row.created
     env = {"TERM": "xterm-256color", "SHELL": session.row.argv[0]}
     header = Header(session.name, session.row.argv, size, started, env)
-    return export(form, header, chain([first] if first else [], found), _redaction(mux))
+    return export(form, header, chain([first] if first else [], found), mux.memory.redaction())
 
 
 def played(mux: Mux, session: Session) -> Iterator[Event]:
@@ -48,17 +47,12 @@ def played(mux: Mux, session: Session) -> Iterator[Event]:
         StoreError: likewise.
     """
     total = 0
-    for at, event in replay.events(session.size, redacted(session.records(drawn=True), _redaction(mux))):
+    for at, event in replay.events(session.size, redacted(session.records(drawn=True), mux.memory.redaction())):
         if isinstance(event, bytes) and not isinstance(event, Keyframe):
             total += len(event)
             if total > MOST:
                 return
         yield at, event
-
-
-def _redaction(mux: Mux) -> Redaction:
-    pattern = mux.config().text("redact")
-    return Redaction([pattern]) if pattern else NOTHING
 
 
 def _since(found: Iterator[Record], since: float) -> Iterator[Record]:

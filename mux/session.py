@@ -532,6 +532,19 @@ class Session:
         """Whether other bytes may follow what viewers have of the raw output."""
         return self._shadow.between
 
+    # -- what is remembered
+
+    def records(self, start: int | None = None, stop: int | None = None, *, drawn: bool = False) -> Iterator[Record]:
+        """Yield what happened from one place in the output to another, None for all that is kept.
+
+        ``drawn``: for an emulator, without the output that once crashed it.
+
+        Raises:
+            StoreError: it can't be read.
+        """
+        found = records(self.journal, self.marks, start, stop)
+        return _good(found, self.poison()) if drawn else found
+
     # -- input
 
     def type_in(self, data: bytes) -> None:
@@ -555,19 +568,6 @@ class Session:
             raise NotRunning(self.name, self.state.shown)
         if self._input.size + size > LIMIT:
             raise InputFull(self.name, self._input.size)
-
-    # -- what is remembered
-
-    def records(self, start: int | None = None, stop: int | None = None, *, drawn: bool = False) -> Iterator[Record]:
-        """Yield what happened from one place in the output to another, None for all that is kept.
-
-        ``drawn``: for an emulator, without the output that once crashed it.
-
-        Raises:
-            StoreError: it can't be read.
-        """
-        found = records(self.journal, self.marks, start, stop)
-        return _good(found, self.poison()) if drawn else found
 
     @property
     def secret(self) -> bool:

@@ -13,7 +13,8 @@ archive; they are read from there, and where it has one its file does not count.
 
 Written data survives the death of the process at any moment, because the kernel
 has it; it is not synced, so a power cut may take the last seconds. A journal
-belongs to one process and one thread.
+belongs to one process and one thread. The file is long because writing, undoing, pruning and
+finding again have to agree on what a kill at any moment leaves.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from .archive import Archive
-from .errors import JournalError, JournalFull, OutsideJournal
+from .errors import NO_ROOM, JournalError, JournalFull, OutsideJournal
 
 SEGMENT = 8 << 20
 """Bytes in a full segment: what is replayed at most after the snapshot made at its end."""
@@ -44,7 +45,6 @@ Chunk: TypeAlias = bytes | bytearray | memoryview
 
 _SEGMENT_NAME = re.compile(r"(\d{20})\.raw", re.ASCII)
 _SNAPSHOT_NAME = re.compile(r"(\d{20})\.snap", re.ASCII)
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Journal:
@@ -436,6 +436,6 @@ class Journal:
 
     def _failed(self, error: OSError) -> JournalError:
         reason = (error.strerror or str(error)).lower()
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             return JournalFull(self.path, reason)
         return JournalError(self.path, reason)

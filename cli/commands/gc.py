@@ -9,6 +9,6 @@ from ..output import size
 
 def run(asking: Asking) -> int | None:
     """Remove content that nothing names any more. It is done by itself, too."""
-    swept = asking.mux.collect_garbage()
+    swept = asking.mux.memory.collect_garbage()
     asking.out(f"removed {swept.files} file{'s' * (swept.files != 1)}, {size(swept.freed)}")
     return None

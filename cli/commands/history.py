@@ -24,14 +24,21 @@ def run(
     found = asking.history.search(text, asking.request.cwd if here else None, agent, last)[::-1]
     names = {row.id: row.name for row in asking.mux.all_rows()} if found else {}
     if json:
-        keys = ("id", "session", "name", "at", "cwd", "agent", "text")
         asking.json(
             [
-                dict(zip(keys, (p.id, p.session, names.get(p.session), p.at, p.cwd, p.agent, p.text), strict=True))
-                for p in found
+                {
+                    "id": one.id,
+                    "session": one.session,
+                    "name": names.get(one.session),
+                    "at": one.at,
+                    "cwd": one.cwd,
+                    "agent": one.agent,
+                    "text": one.text,
+                }
+                for one in found
             ]
         )
     elif found:
-        body = [[str(p.id), when(p.at), safe(names.get(p.session, "-")), first_line(p.text)] for p in found]
+        body = [[str(one.id), when(one.at), safe(names.get(one.session, "-")), first_line(one.text)] for one in found]
         asking.out(table(["ID", "TIME", "SESSION", "PROMPT"], body))
     return None

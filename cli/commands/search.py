@@ -39,25 +39,18 @@ def run(
     )
     names = {row.id: row.name for row in asking.mux.all_rows()} if found else {}
     if json:
-        keys = ("session", "name", "in", "at", "source", "snippet", "score", "show")
         asking.json(
             [
-                dict(
-                    zip(
-                        keys,
-                        (
-                            one.session,
-                            names.get(one.session),
-                            one.where.value,
-                            one.at,
-                            one.source,
-                            highlighted(one.snippet, "", ""),
-                            one.score,
-                            _jump(one),
-                        ),
-                        strict=True,
-                    )
-                )
+                {
+                    "session": one.session,
+                    "name": names.get(one.session),
+                    "in": one.where.value,
+                    "at": one.at,
+                    "source": one.source,
+                    "snippet": highlighted(one.snippet, "", ""),
+                    "score": one.score,
+                    "show": _jump(one),
+                }
                 for one in found
             ]
         )

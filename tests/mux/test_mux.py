@@ -27,7 +27,8 @@ from agentmux.mux.keeper import Kind as KeeperKind
 from agentmux.mux.keeper import Link
 from agentmux.mux.keeperlink import KeeperLink
 from agentmux.mux.lifecycle import State
-from agentmux.mux.mux import ACTIVITY, LEFT_OVER_AFTER, TRIM_AFTER, Mux, Spec
+from agentmux.mux.memory import LEFT_OVER_AFTER, TRIM_AFTER
+from agentmux.mux.mux import ACTIVITY, Mux, Spec
 from agentmux.mux.peer import Peer
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
 from agentmux.mux.retention import DAY
@@ -1072,7 +1073,7 @@ def test_a_large_part_is_put_away_when_nothing_comes_for_a_while(world: World) -
         for _ in range(LARGE // 4096):
             world.prints(session, b"0123456789abcdef" * 256)
     world.prints(small, b"little")
-    resting = world.mux.archiver._resting
+    resting = world.mux.memory.archiver._resting
     world.loop.until(lambda: set(resting) == {quiet.id, busy.id}, "rest of both", tick=QUIET)
     world.loop.advance(IDLE / 2)
     world.prints(busy, b"more")
@@ -1110,7 +1111,7 @@ def test_without_room_it_is_said_once_and_tried_again_later(world: World) -> Non
     assert first.journal.read(0, 99) == b"words"
     blobs.unlink()
     blobs.mkdir(mode=0o700)
-    world.mux.archiver.indexed(first, first.journal.end)
+    world.mux.memory.archiver.indexed(first, first.journal.end)
     world.loop.until(lambda: put_away(world, first), "closed segment in the archive", tick=0.01)
     assert len([line for line in world.logged if "not put away" in line]) == 1
 
@@ -1121,7 +1122,7 @@ def test_what_is_over_the_bound_of_all_sessions_goes_the_oldest_first(world: Wor
     for _ in range(3):
         world.prints(session, os.urandom(3000).hex().encode()[:4000])
         session.journal.close_segment()
-        world.mux.archiver.indexed(session, session.journal.end)
+        world.mux.memory.archiver.indexed(session, session.journal.end)
         world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     assert session.journal.start == 0
     world.loop.advance(TRIM_AFTER)
@@ -1137,7 +1138,7 @@ def test_what_is_too_old_goes(world: World) -> None:
     for number in range(3):
         world.prints(session, b"%04000d" % number)
         session.journal.close_segment()
-        world.mux.archiver.indexed(session, session.journal.end)
+        world.mux.memory.archiver.indexed(session, session.journal.end)
         world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     world.stores.database.execute("UPDATE segment SET last = ? WHERE start = 0", (now - 3 * DAY,))
     world.loop.advance(TRIM_AFTER)
@@ -1149,7 +1150,7 @@ def test_what_is_deleted_before_it_is_indexed_is_passed_over(world: World) -> No
     world.prints(session, b"gone words\r\n")
     session.journal.close_segment()
     world.prints(session, b"kept words\r\n")
-    world.mux.indexer.printed(session)
+    world.mux.memory.indexer.printed(session)
     session.journal.drop_oldest()
     world.loop.until(lambda: world.stores.search.search("kept"), "found output", tick=0.01)
     assert world.stores.search.search("gone") == []

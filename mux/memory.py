@@ -1,0 +1,150 @@
+"""What becomes of what sessions print and are told: it is written down as turns, indexed, put away, kept within bounds.
+
+Each of these is a file of its own; here they meet.
+"""
+
+from __future__ import annotations
+
+from agentmux.store import backup
+from agentmux.store.errors import StoreError
+
+from .archiver import Archiver
+from .indexer import Indexer
+from .redact import NOTHING, Redaction
+from .retention import SPARED, trim
+from .turns import Turns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, TimerHandle
+    from collections.abc import Callable, Iterable
+
+    from agentmux.store.blobs import Swept
+    from agentmux.store.stores import Stores
+
+    from .config import Config
+    from .session import Session
+
+LEFT_OVER_AFTER = 10.0
+"""Seconds after which a new server looks for recordings of ended sessions that are not put away yet."""
+
+TRIM_AFTER = 60.0
+"""Seconds from when more was put away until it is looked whether that is too much."""
+
+
+class Memory:
+    """The memory of one server.
+
+    Args:
+        now: returns Unix seconds.
+        opened: returns a session by its id if its journal is open.
+    """
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        stores: Stores,
+        *,
+        now: Callable[[], float],
+        config: Callable[[], Config],
+        opened: Callable[[int], Session | None],
+        log: Callable[[str], None],
+    ) -> None:
+        self.archiver = Archiver(loop, stores, now, log, lambda session: self.indexer.printed(session), self._trim_soon)
+        self.indexer = Indexer(loop, stores, self.redaction, log, self.archiver.indexed)
+        self.turns = Turns(stores, now, log)
+        self._loop = loop
+        self._stores = stores
+        self._now = now
+        self._config = config
+        self._opened = opened
+        self._log = log
+        self._trim: TimerHandle | None = None
+
+    def redaction(self) -> Redaction:
+        """Return what is neither to be found nor exported."""
+        pattern = self._config().text("redact")
+        return Redaction([pattern]) if pattern else NOTHING
+
+    def rests(self, session: Session) -> None:
+        """A session has printed, and now nothing for a moment."""
+        self.turns.rested(session)
+        self.archiver.rests(session)
+        self.indexer.printed(session)
+        self.indexer.said()
+
+    def ended(self, session: Session) -> None:
+        """A session is over."""
+        self.turns.ended(session)
+        self.indexer.said()
+        self.archiver.ended(session)
+
+    def drop(self, session: Session) -> None:
+        """An ended session is about to be forgotten."""
+        self.archiver.forget(session)
+        self.indexer.forget(session.id)
+
+    def begin(
+        self, live: Callable[[], Iterable[Session]], ended: Callable[[], Iterable[int]], find: Callable[[int], Session]
+    ) -> None:
+        """Make up for what servers before us left out, in a while."""
+
+        def catch_up() -> None:
+            self._trim_soon()
+            self.indexer.said()
+            for session in live():
+                self.indexer.printed(session)
+            self.archiver.left_over(ended(), find)
+
+        self._loop.call_later(LEFT_OVER_AFTER, catch_up)
+
+    async def backup(self, path: str) -> backup.Written:
+        """Copy the data folder into a new tar file.
+
+        Raises:
+            FileExistsError: there is one.
+            StoreError: it can't be written.
+        """
+        self.archiver.hold()  # or output could go from a file that is not copied yet to a blob that has no row there
+        try:
+            idle = self._loop.create_future()
+            self.archiver.when_idle(lambda: idle.set_result(None))
+            await idle
+            return await self._loop.run_in_executor(None, backup.write, self._stores.folder, path)
+        finally:
+            self.archiver.go_on()
+
+    def collect_garbage(self) -> Swept:
+        """Remove blobs that nothing names. What was written in the last hour is left alone: its row may be on its way.
+
+        Raises:
+            StoreError: something can't be deleted.
+        """
+        return self._stores.blobs.gc(self._now() - SPARED)
+
+    def close(self) -> None:
+        """Begin nothing new, and record nothing any more."""
+        if self._trim is not None:
+            self._trim.cancel()
+        self.archiver.close()
+        self.indexer.close()
+
+    def _trim_soon(self) -> None:
+        if self._trim is None:
+            self._trim = self._loop.call_later(TRIM_AFTER, self._trim_now)
+
+    def _trim_now(self) -> None:
+        self._trim = None
+        config = self._config()
+        most, days = config.number("store-bytes"), config.number("keep-days")
+        try:
+            trim(self._stores, self._now(), most, days, self._drop_segment)
+        except StoreError as error:
+            self._log(f"recordings are over their bounds: {error}")
+
+    def _drop_segment(self, session: int, start: int) -> None:
+        found = self._opened(session)
+        if found is not None and found.journal.start == start:
+            found.journal.drop_oldest()
+        else:
+            self._stores.archive(session).drop(start)
