@@ -9,8 +9,6 @@ when it is on the terminal. It is long because keys, frames, signals and overlay
 one loop, and each has to know what the others have begun.
 """
 
-from __future__ import annotations
-
 import _signal  # type: ignore[import-not-found]  # as in signals.py
 import os
 import select
@@ -138,7 +136,7 @@ class _Attachment:
         self._read_only = read_only == "1"
         self._resends = 0
 
-    def _decoder(self) -> InputDecoder:
+    def _decoder(self) -> "InputDecoder":
         """Return what takes the terminal's input apart. Loads all that may be needed until the end.
 
         Later the files may be those of another version.
@@ -255,7 +253,7 @@ class _Attachment:
         if ahead:
             self._input(ahead)
 
-    def _tokens(self, tokens: Iterable[Token]) -> bytes:
+    def _tokens(self, tokens: "Iterable[Token]") -> bytes:
         """Do what they say; return what must be decoded anew, because the keyboard has changed hands."""
         from agentmux.mux.keys import Act, Focus, Mouse, Reply, Typed
 
@@ -314,14 +312,14 @@ class _Attachment:
                 self._awaited = monotonic() + AWAIT
             self._send(Kind.ACTION, pack([action.encode(), b""]))
 
-    def _show(self, shown: Overlay) -> None:
+    def _show(self, shown: "Overlay") -> None:
         if self._overlay is None:
             self._send(Kind.PAUSE)
         self._overlay = shown
         self._terminal.write(shown.draw(self._terminal.size()))
         self._arrived()
 
-    def _on_overlay(self, shown: Overlay, key: bytes) -> None:
+    def _on_overlay(self, shown: "Overlay", key: bytes) -> None:
         outcome = shown.feed(key)
         if outcome is None:
             self._terminal.write(shown.draw(self._terminal.size()))

@@ -5,8 +5,6 @@ a server, attaching, commands that must work without a server) is imported
 when its turn comes. tests/test_startup.py counts the modules.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -64,7 +62,7 @@ def _run(argv: list[str]) -> int:
     while words and words[0].startswith("-"):
         option = words.pop(0)
         if option in ("-V", "--version"):
-            from agentmux.mux.version import VERSION
+            from agentmux.mux import VERSION
 
             write_all(1, f"agentmux {VERSION}\n".encode())
             return 0
@@ -215,7 +213,7 @@ def _follow(connection: Connection, *, repeatable: bool) -> int | None:
     return None
 
 
-def entry() -> NoReturn:
+def entry() -> "NoReturn":
     """Run as the console script does, and leave without taking the interpreter down: that saves a tenth of the time."""
     for fd in (0, 1, 2):
         try:

@@ -1,7 +1,5 @@
 """The signals that an attached client lives with, as bytes in a pipe that its loop waits for."""
 
-from __future__ import annotations
-
 import _signal  # type: ignore[import-not-found]  # what `signal` is made of: its enums cost as much as the client's rest
 import os
 
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
 class Signals:
     """Handlers for them, from `with` to its end."""
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> "Signals":
         self.reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
         os.set_blocking(self.reading, False)
@@ -25,7 +23,7 @@ class Signals:
         return self
 
     @staticmethod
-    def _ignore(number: int, frame: FrameType | None) -> None:
+    def _ignore(number: int, frame: "FrameType | None") -> None:
         """The wakeup pipe has it."""
 
     def __exit__(self, *exc: object) -> None:

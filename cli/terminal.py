@@ -5,8 +5,6 @@ that O_NONBLOCK is never set on the open file that the user's shell shares: a
 stalled terminal then can't trap the client, and the shell never sees EAGAIN.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import termios
@@ -143,7 +141,7 @@ class Borrowed:
         tty.setraw(self._fd, termios.TCSANOW)  # the default would throw away what was typed ahead
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
         from agentmux.mux.reset import leave_client  # at last: a client has no need of it to begin
 

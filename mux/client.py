@@ -4,17 +4,14 @@ Imported at every command, so it uses the C module ``_socket``: ``socket`` and
 what it pulls in take as long as a bare interpreter start.
 """
 
-from __future__ import annotations
-
 import _socket
 import os
 import sys
 import time
 
-from . import paths
+from . import VERSION, paths
 from .errors import BadFolder, NoServer, ServerSilent
 from .protocol import PROTOCOL, Decoder, Kind, encode, pack
-from .version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +48,7 @@ class Connection:
         sock.settimeout(PATIENCE)
 
     @classmethod
-    def open(cls, path: str, patience: float = PATIENCE) -> Connection:
+    def open(cls, path: str, patience: float = PATIENCE) -> "Connection":
         """Connect to the server that listens on ``path``.
 
         Raises:
@@ -136,7 +133,7 @@ class Connection:
         ready, self._ready = self._ready, []
         return ready
 
-    def frames(self) -> Iterator[tuple[int, bytes]]:
+    def frames(self) -> "Iterator[tuple[int, bytes]]":
         """Yield frames until the connection ends. Whoever stops early finds the rest in :meth:`taken`."""
         while True:
             while self._ready:

@@ -8,7 +8,7 @@ speaks; COLUMNS and LINES override the real size.
 
 from __future__ import annotations
 
-from .version import VERSION
+from . import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,6 @@ agentmux(1), EXIT STATUS). One place prints them: ``agentmux: problem`` and
 ``agentmux: hint``, on standard error.
 """
 
-from __future__ import annotations
-
 
 class AgentmuxError(Exception):
     """Something went wrong that the user can act on."""

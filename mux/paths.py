@@ -4,8 +4,6 @@ The client finds the socket without ``platformdirs``, which costs more than a
 bare interpreter start; everything that a plain command does not need asks it.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import sys
@@ -20,7 +18,7 @@ SOCKET_LIMIT = 103 if sys.platform == "darwin" else 107
 """Bytes that fit into ``sun_path`` beside its NUL: 104 on macOS and the BSDs, 108 on Linux."""
 
 
-def runtime_folder(env: Mapping[str, str]) -> str:
+def runtime_folder(env: "Mapping[str, str]") -> str:
     """Return the folder for sockets.
 
     ``/run/user/UID`` is used even where the variable is unset, as over ssh or
@@ -33,7 +31,7 @@ def runtime_folder(env: Mapping[str, str]) -> str:
     return os.path.join(env.get("TMPDIR") or "/tmp", f"agentmux-{uid}")
 
 
-def socket_path(env: Mapping[str, str], name: str = "", path: str = "") -> str:
+def socket_path(env: "Mapping[str, str]", name: str = "", path: str = "") -> str:
     """Return the absolute path of the socket that ``-L name`` or ``-S path`` means.
 
     Without either: the server that this process runs in, else ``default``.

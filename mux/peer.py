@@ -7,13 +7,13 @@ import traceback
 
 from agentmux.store.errors import StoreError
 
+from . import VERSION
 from .asking import Asking
 from .attachment import Attachment
 from .errors import AgentmuxError, ProtocolError
 from .outbox import Outbox
 from .protocol import PROTOCOL, Decoder, Kind, Request, encode, number, pack, unpack
 from .sessionerrors import StoreFailed
-from .version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,6 @@ client imports this file at every command: ``json`` and ``enum`` would double
 the time that ``agentmux ls`` takes.
 """
 
-from __future__ import annotations
-
 from .errors import ProtocolError
 
 TYPE_CHECKING = False
@@ -76,7 +74,7 @@ def encode(kind: int, body: bytes = b"") -> bytes:
     return b"%c%b%b" % (kind, len(body).to_bytes(4, "big"), body)
 
 
-def pack(fields: Iterable[bytes]) -> bytes:
+def pack(fields: "Iterable[bytes]") -> bytes:
     """Return a body made of ``fields``."""
     return b"".join([len(field).to_bytes(4, "big") + field for field in fields])
 
@@ -192,7 +190,7 @@ class Request:
         )
 
     @classmethod
-    def unpack(cls, body: bytes) -> Request:
+    def unpack(cls, body: bytes) -> "Request":
         """Return the request in a COMMAND body.
 
         Raises:

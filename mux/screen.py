@@ -52,7 +52,7 @@ SCROLLBACK = 10_000_000
 """Bytes of scrollback kept unless told otherwise: 13 700 rows of 80 columns, 5 400 of 200."""
 
 KEPT = 1 << 16
-"""Bytes of the last dump that are kept while nothing changes: who goes from session to session gets them again."""
+"""Bytes of the last dump's two parts that are each kept while nothing changes: who comes then gets them again."""
 
 _LOST_SEQUENCE = b"\x1b]9999;"  # stands in for the start of a string too long to be kept: terminals swallow the rest
 
@@ -134,7 +134,9 @@ class Screen:
         self._on_reply = on_reply
         self._on_event = on_event
         self._source: Source | None = None
-        self._drawn: tuple[int, bytes] | None = None  # the last dump, while it is true
+        self._drawn: bytes | None = None  # what draws the screen, while it is true
+        self._above: tuple[int, bytes] | None = None  # likewise so many rows of the scrollback
+        self._ahead = False
         self._generation = 0
         self._dark = True
         self._box = callbacks.Mailbox(terminal.size())
@@ -206,7 +208,8 @@ class Screen:
         self._changed()
 
     def _changed(self) -> None:
-        self._drawn = None
+        self._drawn = self._above = None
+        self._ahead = False
         if self._source is not None:
             self._source.touch()
         box = self._box
@@ -347,16 +350,37 @@ class Screen:
         says whether they shall. Takes 1 to 7 ms, up to 20 for a screen full of colours, and 10 to 50 for 10 000 rows
         of ``history``.
         """
-        from .emulator import dump
-        from .emulator import history as scrollback
+        return self._rows_above(history) + self._screen() + (self.pending() if pending else b"")
 
-        if self._drawn is None or self._drawn[0] != history:
-            above = scrollback.above(self._terminal, history) if history > 0 else b""
-            drawn = above + dump.dump(self._terminal)
-            self._drawn = (history, drawn) if len(drawn) <= KEPT else None
-        else:
-            drawn = self._drawn[1]
-        return drawn + (self.pending() if pending else b"")
+    def draw_ahead(self, history: int) -> bool:
+        """Make ``dump`` cost nothing until the screen changes, if it is not too large; return whether that was to do.
+
+        For a screen that has been quiet for a while: who attaches then need not wait for it.
+        """
+        if self._ahead:
+            return False
+        self._ahead = True
+        self._rows_above(history)
+        self._screen()
+        return True
+
+    def _screen(self) -> bytes:
+        from .emulator import dump
+
+        drawn = dump.dump(self._terminal) if self._drawn is None else self._drawn
+        self._drawn = drawn if len(drawn) <= KEPT else None
+        return drawn
+
+    def _rows_above(self, count: int) -> bytes:
+        from .emulator import history
+
+        if count <= 0:
+            return b""
+        if self._above is not None and self._above[0] == count:
+            return self._above[1]
+        drawn = history.above(self._terminal, count)
+        self._above = (count, drawn) if len(drawn) <= KEPT else None
+        return drawn
 
     def colours(self) -> bytes:
         """Return what gives a client's terminal the colours that the program set: palette, text, background, cursor."""

@@ -432,6 +432,10 @@ class Session:
         """Return the bytes of scrollback to keep."""
         return self._host.config().number("scrollback-bytes")
 
+    def rows_above(self) -> int:
+        """Return how many rows of scrollback a client gets at attach."""
+        return self._host.config().history_rows(self.size[1])
+
     def poison(self) -> list[tuple[int, int]]:
         """Return the byte ranges of the journal that once crashed the emulator."""
         return self._host.rows.poison(self.id)

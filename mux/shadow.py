@@ -46,6 +46,10 @@ class Owner(Protocol):
         """Return the bytes of scrollback to keep."""
         ...
 
+    def rows_above(self) -> int:
+        """Return how many rows of scrollback a client gets at attach."""
+        ...
+
     def poison(self) -> Sequence[tuple[int, int]]:
         """Return the byte ranges of the journal that must not be fed, by start."""
         ...
@@ -178,10 +182,14 @@ class Shadow:
         if self._fed_since:
             self._fed_since = False
             self._timer = self._loop.call_later(QUIET, self._quiet)
-        elif self._screen is not None and self._screen.compress():
+        elif self._screen is not None and self._tidied(self._screen):
             self._timer = self._loop.call_later(COMPRESS_PAUSE, self._quiet)
         else:
             self._owner.rests()
+
+    def _tidied(self, screen: Screen) -> bool:
+        """Do one step of what makes a quiet screen quick to show and small to keep; return whether it did something."""
+        return screen.draw_ahead(self._owner.rows_above()) or screen.compress()
 
     def _rebuilt(self, size: Size, end: int) -> Screen:
         screen, at = self._from_snapshot(size)

@@ -44,7 +44,6 @@ PURE = {
     "mux/size.py",
     "mux/statusline.py",
     "mux/targets.py",
-    "mux/version.py",
 }
 """Files that do no I/O and read no clock: they import each other and HARMLESS, and nothing else."""
 

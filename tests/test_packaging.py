@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from world import World
 
-import agentmux.mux.version
+import agentmux.mux
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = ("cli", "mux", "store")
@@ -74,14 +74,14 @@ def test_each_package_folder_has_an_init() -> None:
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    assert project()["project"]["version"] == agentmux.mux.version.VERSION
+    assert project()["project"]["version"] == agentmux.mux.VERSION
     with open(os.path.join(ROOT, "CHANGELOG.md"), encoding="utf-8") as file:
-        assert f"## [{agentmux.mux.version.VERSION}]" in file.read()
+        assert f"## [{agentmux.mux.VERSION}]" in file.read()
 
 
 def test_the_tests_test_what_is_installed() -> None:
     """Or, while developing, the links in .typecheck: never the folders of the working directory."""
-    folder = os.path.dirname(os.path.abspath(agentmux.mux.version.__file__))
+    folder = os.path.dirname(os.path.abspath(agentmux.mux.__file__))
     assert os.path.basename(os.path.dirname(folder)) == "agentmux"
 
 
@@ -131,7 +131,7 @@ def test_the_installed_wheel_runs_without_the_source(wheel: str, world: World) -
     install = ["--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run([sys.executable, "-m", "pip", *install], check=True, capture_output=True)
     script = [os.path.join(place, "bin", "agentmux")]
-    assert world.run("--version", argv=script).ok().out == f"agentmux {agentmux.mux.version.VERSION}\n"
+    assert world.run("--version", argv=script).ok().out == f"agentmux {agentmux.mux.VERSION}\n"
     assert "kill-server" in world.run("--help", argv=script).ok().out
     world.run("new", "-d", "-s", "one", "--", "cat", argv=script).ok()
     assert world.run("ls", "-F", "{name} {state}", argv=script).ok().out == "one running\n"

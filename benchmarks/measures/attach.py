@@ -6,10 +6,15 @@ limit is what tmux takes and one start of a bare one.
 
 from __future__ import annotations
 
+from time import sleep
+
 from ..contenders import Contender, Floor
 from ..programs import SHOWN
 from ..table import Line
 from ..tools import Stage, Terminal, median, run_timed
+
+REST = 5.0
+"""Seconds from the session's last output to the first attach: a user comes to one that waits for him."""
 
 Found = dict[str, dict[str, list[float]]]
 
@@ -21,9 +26,9 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
         found: Found = {"attach": {}, "reattach": {}, "switch to the next": {}}
         servers = [one.another("attach") for one in contenders if one.restores and one.detaches]
         floor = next((one for one in contenders if isinstance(one, Floor)), None)
-        sessions = stage.numbers(2, 5)
+        sessions = stage.numbers(2, 20)
         for number in range(sessions):
-            stage.say(f"{number}/{sessions}{title}")
+            stage.say(f"{number}/{sessions} started{title}")
             for one in servers:
                 if not stage.takes_part(one.name):
                     continue
@@ -31,8 +36,12 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                     for name in (f"show{number}-{length}", f"other{number}-{length}"):
                         one.new(name, stage.program("show", f"{one.name}-{name}", str(length)))
                         stage.actor(f"{one.name}-{name}").close()
-            for turn in range(stage.numbers(4, 6)):  # in turns: what else the machine does is shared
-                for one in servers:
+        sleep(REST)
+        for number in range(sessions):
+            stage.say(f"{number}/{sessions}{title}")
+            for turn in range(stage.numbers(4, 3)):  # in turns: what else the machine does is shared
+                first = (number + turn) % len(servers)  # and nobody always follows the same one
+                for one in servers[first:] + servers[:first]:
                     if not stage.takes_part(one.name):
                         continue
                     with stage.trying(one.name):

@@ -5,8 +5,6 @@ with a command's function is imported by the server, when the command is first
 used. ``agentmux.cli.app`` builds parser, help and completion from both.
 """
 
-from __future__ import annotations
-
 STARTS = "starts"
 """A server is started if there is none."""
 

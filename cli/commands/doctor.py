@@ -8,10 +8,9 @@ import shutil
 import subprocess
 import sys
 
-from agentmux.mux import paths
+from agentmux.mux import VERSION, paths
 from agentmux.mux.config import File
 from agentmux.mux.errors import AgentmuxError, NoServer
-from agentmux.mux.version import VERSION
 
 from ..local import ask
 from ..main import write_all

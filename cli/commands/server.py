@@ -6,10 +6,9 @@ import enum
 import os
 from typing import Annotated
 
-from agentmux.mux import paths
+from agentmux.mux import VERSION, paths
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import NoServer
-from agentmux.mux.version import VERSION
 
 from ..app import Argument, Option
 from .kill_server import stop

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+from .. import VERSION
 from ..screenevents import (
     Bell,
     ClipboardWrite,
@@ -19,7 +20,6 @@ from ..screenevents import (
     ScreenEvent,
     TitleChanged,
 )
-from ..version import VERSION
 from .ffi import ffi, lib
 
 CELL = (8, 16)

@@ -73,15 +73,7 @@ def sgr(style: Any) -> bytes:
     parts += [code for name, code in _EARLIER if getattr(style, name)]
     if style.underline:
         parts.append("4" if style.underline == 1 else f"4:{style.underline}")
-    for name, code in (
-        ("blink", "5"),
-        ("inverse", "7"),
-        ("invisible", "8"),
-        ("strikethrough", "9"),
-        ("overline", "53"),
-    ):
-        if getattr(style, name):
-            parts.append(code)
+    parts += [code for name, code in _LATER if getattr(style, name)]
     for colour, base in ((style.fg_color, 3), (style.bg_color, 4), (style.underline_color, 5)):
         if colour.tag == lib.GHOSTTY_STYLE_COLOR_PALETTE:
             parts.append(_indexed(base, colour.value.palette))
@@ -203,13 +195,17 @@ class Grid:
         which = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS
         lib.ghostty_render_state_row_get(self._iterator, which, self._cells_out)
 
-    def each(self, wanted: set[int] | None = None) -> Iterator[tuple[int, "array[int]", bool]]:
-        """Yield row number, cells and whether the row soft-wraps; ``encode`` works on the row just yielded."""
+    def _wraps(self) -> bool:
+        """Return whether the row that ``raw`` has just yielded soft-wraps."""
+        lib.ghostty_render_state_row_get(self._iterator, lib.GHOSTTY_RENDER_STATE_ROW_DATA_RAW, self._row)
+        lib.ghostty_row_get(self._row[0], lib.GHOSTTY_ROW_DATA_WRAP, self._flag)
+        return bool(self._flag[0])
+
+    def each(self, wanted: set[int] | None = None) -> Iterator[tuple[int, "array[int]"]]:
+        """Yield row number and cells; ``encode`` works on the row just yielded."""
         for y, cells in self.raw(wanted):
-            lib.ghostty_render_state_row_get(self._iterator, lib.GHOSTTY_RENDER_STATE_ROW_DATA_RAW, self._row)
-            lib.ghostty_row_get(self._row[0], lib.GHOSTTY_ROW_DATA_WRAP, self._flag)
             self.open()
-            yield y, cells, bool(self._flag[0])
+            yield y, cells
 
     def style(self, x: int) -> bytes:
         """Return the SGR of a cell of the current row."""
@@ -376,23 +372,40 @@ class Grid:
         A row that soft-wraps runs into the next one without a cursor movement, so that the client's terminal knows
         it as one line too, for its own reflow and copying.
         """
+        rows = [(cells, bool(cells[-1]) and self._wraps()) for _, cells in self.raw()]
+        drawn = _text_rows([cells for cells, _ in rows])
+        if missing := {y for y, line in enumerate(drawn) if line is None}:
+            for y, cells in self.each(missing):
+                drawn[y] = self.encode(y, cells)
         out: list[bytes] = []
         before: int | None = None  # the width of the cell that fills the end of a wrapped row
-        for y, cells, wrapped in self.each():
-            drawn = self.encode(y, cells)
+        for y, ((cells, wrapped), line) in enumerate(zip(rows, drawn, strict=True)):
             goes_on = wide(cells[0]) == WIDE if before == HEAD else has_text(cells[0])
-            if drawn and not (before is not None and goes_on):
+            if line and not (before is not None and goes_on):
                 out.append(b"\x1b[%dH" % (y + 1))
-            out.append(drawn)
+            out.append(line or b"")
             before = _filled_end(cells) if wrapped else None
         return b"".join(out)
 
     def wrapping_cell(self, x: int, y: int) -> tuple[int, bytes]:
         """Return the column of the character that ends at ``x``, and it: printed again, it leaves a pending wrap."""
-        for _, cells, _ in self.each({y}):
+        for _, cells in self.each({y}):
             start = x - 1 if x and wide(cells[x]) == TAIL else x
             return start, self.encode(y, cells, start, x + 1, solid=True) or b" "
         raise IndexError(y)
+
+
+def _text_rows(rows: "list[array[int]]") -> list[bytes | None]:
+    """Return what draws those rows of a screen that are one run of ASCII, None for the others.
+
+    Most screens of a shell have no others. They are told by one look at all cells; where that fails, by none.
+    """
+    columns = len(rows[0])
+    letters = _letters(array("Q", b"".join(rows)))
+    if letters is None:
+        return [None] * len(rows)
+    lines = (letters[start : start + columns].rstrip(b"\0") for start in range(0, len(letters), columns))
+    return [None if b"\0" in line else line for line in lines]
 
 
 def _letters(cells: "array[int]") -> bytes | None:

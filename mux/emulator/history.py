@@ -126,7 +126,7 @@ def _exact(terminal: Terminal, wanted: list[int], where: str) -> Iterator[tuple[
             wanted = wanted[len(window) :]
             _scroll_to(copy, top)
             grid.update()
-            for row, cells, _ in grid.each(set(window)):
+            for row, cells in grid.each(set(window)):
                 if _has_gap(cells):
                     yield window[row], _NO_TEXT.sub(b"", grid.encode(row, cells, solid=True, protect=False))
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agentmux.cli.main import RESENDS, main, make_request
+from agentmux.mux import VERSION
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
-from agentmux.mux.version import VERSION
 
 Frames = list[tuple[int, bytes]]
 Answer = Callable[[socket.socket], None]

@@ -12,8 +12,8 @@ from programs import ASK
 from terminal import Terminal
 from world import World, wait_until
 
+from agentmux.mux import VERSION
 from agentmux.mux.reset import MODES
-from agentmux.mux.version import VERSION
 
 Colour = tuple[int, int, int]
 

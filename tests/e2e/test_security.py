@@ -13,8 +13,8 @@ import pytest
 from programs import server_pid
 from world import AGENTMUX, World, wait_until
 
+from agentmux.mux import VERSION
 from agentmux.mux.protocol import MAX_BODY, PROTOCOL, Decoder, Kind, Request, encode, pack
-from agentmux.mux.version import VERSION
 
 NOBODY = 65534
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")

@@ -21,14 +21,14 @@ def tree(world: World, name: str, version: str) -> list[str]:
     root = os.path.join(world.root, name)
     for part in ("cli", "mux", "store"):
         shutil.copytree(os.path.join(source, part), os.path.join(root, "agentmux", part))
-    with open(os.path.join(root, "agentmux", "mux", "version.py"), "w") as file:
+    with open(os.path.join(root, "agentmux", "mux", "__init__.py"), "w") as file:
         file.write(f'"""Another version."""\n\nVERSION = "{version}"\n')
     code = f"import sys; sys.path.insert(0, {root!r}); from agentmux.cli.main import main; sys.exit(main())"
     return [sys.executable, "-c", code]
 
 
 def own_version() -> str:
-    from agentmux.mux.version import VERSION
+    from agentmux.mux import VERSION
 
     return VERSION
 

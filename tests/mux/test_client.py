@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from agentmux.mux import VERSION
 from agentmux.mux.client import Connection, launch_argv, peer_uid
 from agentmux.mux.errors import BadFolder, NoServer, ProtocolError, ServerSilent
 from agentmux.mux.protocol import PROTOCOL, Decoder, Kind, encode, unpack
-from agentmux.mux.version import VERSION
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agentmux.mux import VERSION
 from agentmux.mux.environment import DROPPED, DROPPED_PREFIXES, child_environment
-from agentmux.mux.version import VERSION
 
 
 def child(client: dict[str, str], extra: dict[str, str] | None = None) -> dict[str, str]:

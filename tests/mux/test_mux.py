@@ -1067,6 +1067,17 @@ def test_what_an_ended_session_printed_is_put_away_and_read_as_before(world: Wor
     assert again.read(0, 99) == b"first words"
 
 
+def test_a_session_that_rests_is_drawn_before_anybody_attaches(world: World) -> None:
+    session = world.new()
+    screen, rows = session.screen, session.rows_above()
+    rests: list[int] = []
+    world.mux.memory.rests = lambda session: rests.append(session.id)
+    for number in (1, 2):
+        world.prints(session, b"for whoever comes\r\n" * 300)
+        world.loop.until(lambda number=number: len(rests) == number, "rest", tick=QUIET)
+        assert not screen.draw_ahead(rows), "nothing was left to draw"
+
+
 def test_a_large_part_is_put_away_when_nothing_comes_for_a_while(world: World) -> None:
     quiet, busy, small = (world.new(name=name) for name in ("quiet", "busy", "small"))
     for session in (quiet, busy):

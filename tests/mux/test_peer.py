@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from agentmux.mux import VERSION
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Mux
@@ -17,7 +18,6 @@ from agentmux.mux.outbox import CROWDED
 from agentmux.mux.peer import STDIN_LIMIT, Peer
 from agentmux.mux.protocol import MAX_BODY, PROTOCOL, Decoder, Kind, Request, encode, pack, unpack
 from agentmux.mux.sessionerrors import UnknownSession
-from agentmux.mux.version import VERSION
 from agentmux.store.errors import StoreFull
 
 

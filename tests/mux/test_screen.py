@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from agentmux.mux import VERSION
 from agentmux.mux.screen import (
     MAX_SIZE,
     Bell,
@@ -19,7 +20,6 @@ from agentmux.mux.screen import (
     TitleChanged,
     UnknownKey,
 )
-from agentmux.mux.version import VERSION
 
 
 def replies_to(query: bytes, size: tuple[int, int] = (80, 24)) -> bytes:

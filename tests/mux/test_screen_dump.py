@@ -408,9 +408,11 @@ def test_a_dump_is_made_again_when_something_changed(change: str, history: int) 
         before = screen.dump(history=history)
         assert screen.dump(history=history) == before
         assert screen.dump(history=2) != before
-        screen.dump(history=history)
+        assert screen.draw_ahead(history) and not screen.draw_ahead(history)
+        assert screen.dump(history=history) == before
         CHANGES[change](screen)
         CHANGES[change](other)
+        assert screen.draw_ahead(history)
         assert screen.dump(history=history) == other.dump(history=history) != before
 
 

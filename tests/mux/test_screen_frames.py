@@ -90,7 +90,7 @@ def looks(screen: Screen) -> list[list[Cell | None]]:
     """Return text, style and link by column, None for the second half of a wide character but a space."""
     out: list[list[Cell | None]] = []
     with Grid(screen._terminal) as grid:
-        for y, cells, _ in grid.each():
+        for y, cells in grid.each():
             row: list[Cell | None] = []
             for x, cell in enumerate(cells):
                 if tag(cell) >= 2:

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from scripted_api import ScriptedApi
 from world import World, wait_until
 
+from agentmux.mux import VERSION
 from agentmux.mux.screen import Screen
-from agentmux.mux.version import VERSION
 
 VARIABLE = "AGENTMUX_TEST_AGENTS"
 RECORDINGS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "recordings")

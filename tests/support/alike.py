@@ -29,13 +29,13 @@ _ONE_BY_ONE = 1 << 43 | 1 << 45
 def cells(terminal: Terminal) -> list[list[Cell]]:
     """Return text, style, width, link, protection of every cell, as they look: a blank one's width can't be seen."""
     with Grid(terminal) as grid:
-        return [_row(grid, y, row) for y, row, _ in grid.each()]
+        return [_row(grid, y, row) for y, row in grid.each()]
 
 
 def ends(terminal: Terminal) -> set[int]:
     """Return the rows whose last cell is empty because a double-width character did not fit into it."""
     with Grid(terminal) as grid:
-        return {y for y, row, _ in grid.each() if wide(row[-1]) == HEAD}
+        return {y for y, row in grid.each() if wide(row[-1]) == HEAD}
 
 
 def _row(grid: Grid, y: int, row: array[int]) -> list[Cell]:
