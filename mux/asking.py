@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from typing import TypeVar
 
 from agentmux.store.messages import Role
 from agentmux.store.search import Found, Where
 
 from .playback import Keyframe
+from .progress import Progress
 from .protocol import Kind, pack
 from .sessionerrors import NeedsTerminal, Nested
 
 __all__ = ["Asking", "Found", "Where"]
+
+T = TypeVar("T")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
     from collections.abc import AsyncIterator, Callable, Collection
 
+    from agentmux.store.blobs import Work
     from agentmux.store.history import History
     from agentmux.store.messages import Message, Messages
 
@@ -76,6 +81,22 @@ class Asking:
     async def turn(self) -> None:
         """Let everybody else have a turn: whoever works for long calls this every few milliseconds."""
         await self.until(self.loop.call_soon)
+
+    def progress(self, what: str) -> Progress:
+        """Return what shows on the client's terminal how far work is, if its standard error is one."""
+        columns = (self.request.size[0] or 80) if self.request.ttys[2] else 0
+        return Progress(what, columns, lambda data: self._peer.send(Kind.STDERR, data), self.loop.time)
+
+    async def in_turns(self, what: str, work: Work[T]) -> T:
+        """Do long work a step at each turn of the loop; return what came of it."""
+        with self.progress(what) as progress:
+            while True:
+                try:
+                    progress.at(next(work))
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                await self.turn()
 
     def play(self, at: float, event: bytes | Size | Keyframe) -> None:
         """Send the client something to play, ``at`` Unix seconds."""

@@ -54,6 +54,6 @@ async def forget(asking: Asking, sessions: Sequence[Session]) -> Forgotten:
         mux.rows.forget(session.id)
     while stores.search.settle():
         await asking.turn()
-    freed = stores.blobs.gc(mux.now() + 1).freed
+    swept = await asking.in_turns("removing", stores.blobs.sweeping(mux.now() + 1))
     stores.database.checkpoint()
-    return Forgotten(len(sessions), output, messages, freed)
+    return Forgotten(len(sessions), output, messages, swept.freed)

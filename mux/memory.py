@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
     from collections.abc import Callable, Iterable
 
-    from agentmux.store.blobs import Swept
+    from agentmux.store.blobs import Swept, Work
     from agentmux.store.stores import Stores
 
     from .config import Config
@@ -98,7 +98,7 @@ class Memory:
 
         self._loop.call_later(LEFT_OVER_AFTER, catch_up)
 
-    async def backup(self, path: str) -> backup.Written:
+    async def backup(self, path: str, progress: Callable[[float], object]) -> backup.Written:
         """Copy the data folder into a new tar file.
 
         Raises:
@@ -110,17 +110,21 @@ class Memory:
             idle = self._loop.create_future()
             self.archiver.when_idle(lambda: idle.set_result(None))
             await idle
-            return await self._loop.run_in_executor(None, backup.write, self._stores.folder, path)
+
+            def said(part: float) -> None:
+                self._loop.call_soon_threadsafe(progress, part)
+
+            return await self._loop.run_in_executor(None, backup.write, self._stores.folder, path, said)
         finally:
             self.archiver.go_on()
 
-    def collect_garbage(self) -> Swept:
+    def collecting_garbage(self) -> Work[Swept]:
         """Remove blobs that nothing names. What was written in the last hour is left alone: its row may be on its way.
 
         Raises:
             StoreError: something can't be deleted.
         """
-        return self._stores.blobs.gc(self._now() - SPARED)
+        return self._stores.blobs.sweeping(self._now() - SPARED)
 
     def close(self) -> None:
         """Begin nothing new, and record nothing any more."""

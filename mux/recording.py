@@ -12,7 +12,7 @@ from .playback import Keyframe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .mux import Mux
     from .playback import Event
@@ -24,14 +24,18 @@ MOST = 1 << 26
 """Bytes of output that are played: the client keeps all of it, to go back in."""
 
 
-def exported(mux: Mux, session: Session, form: Format, since: float) -> Iterator[bytes]:
+def exported(
+    mux: Mux, session: Session, form: Format, since: float, progress: Callable[[float], object]
+) -> Iterator[bytes]:
     """Yield a session's recording from a time (Unix seconds) on, in pieces of some 64 KiB. A piece takes some ms.
+
+    ``progress`` is called with the part of the recording that was read.
 
     Raises:
         StoreError: what is recorded can't be read, at any piece.
     """
     drawn = form in (Format.TEXT, Format.HTML)
-    found = _since(session.records(drawn=drawn), since)
+    found = _since(_told(session.records(drawn=drawn), session, progress), since)
     first = next(found, None)
     size = first.size if first is not None and first.kind is Kind.RESIZE else session.size
     started = first.at if first is not None else session.row.created
@@ -53,6 +57,14 @@ def played(mux: Mux, session: Session) -> Iterator[Event]:
             if total > MOST:
                 return
         yield at, event
+
+
+def _told(found: Iterator[Record], session: Session, progress: Callable[[float], object]) -> Iterator[Record]:
+    start = session.journal.start
+    length = max(1, session.journal.end - start)
+    for record in found:
+        yield record
+        progress((record.offset - start) / length)
 
 
 def _since(found: Iterator[Record], since: float) -> Iterator[Record]:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .database import copy
@@ -29,7 +29,7 @@ class Written:
     """Bytes of the tar file."""
 
 
-def write(folder: str, path: str) -> Written:
+def write(folder: str, path: str, progress: Callable[[float], object] = lambda part: None) -> Written:
     """Write what the data folder has into a new tar file at ``path``, mode 0600. Whole or not at all; for a thread.
 
     The caller sees to it that nothing goes from journals to the archive meanwhile.
@@ -48,7 +48,9 @@ def write(folder: str, path: str) -> Written:
             files = 1
             with open(fd, "wb", closefd=False) as file, tarfile.open(fileobj=file, mode="w") as tar:
                 tar.add(database, "store.db")
-                for name in _entries(folder):
+                names = list(_entries(folder))
+                for number, name in enumerate(names, 1):
+                    progress(number / len(names))
                     with contextlib.suppress(FileNotFoundError):  # put away or pruned since we looked
                         tar.add(os.path.join(folder, name), name, recursive=False)
                         files += os.path.isfile(os.path.join(folder, name))

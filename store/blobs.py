@@ -19,18 +19,20 @@ import hashlib
 import mmap
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from .database import Database
 from .errors import NO_ROOM, BlobBroken, BlobMissing, StoreError, StoreFull
 from .folders import private_folder
 
+T = TypeVar("T")
+
 Content: TypeAlias = bytes | mmap.mmap
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
+Work: TypeAlias = Generator[float, None, T]
+"""Work on all blobs, a folder at each step: yields the part that is done, up to 1, and returns what came of it."""
 
 _REFERENCES = (("segment", "stream"), ("message", "blob"), ("prompt", "blob"))
 """Every column that may name a blob."""
@@ -173,7 +175,11 @@ class Blobs:
             raise BlobBroken(path, "its content is not what its name says")
         return data, len(stored)
 
-    def gc(self, newest: float, progress: Progress | None = None) -> Swept:
+    def gc(self, newest: float) -> Swept:
+        """Do all of ``sweeping`` at once."""
+        return finished(self.sweeping(newest))
+
+    def sweeping(self, newest: float) -> Work[Swept]:
         """Delete the rows that nothing refers to, then the files that have no row.
 
         A file whose time is ``newest`` (Unix seconds) or later stays: its row may be on the way.
@@ -199,8 +205,7 @@ class Blobs:
             for size in self._sweep(number, newest):
                 files += 1
                 freed += size
-            if progress:
-                progress(number + 1, _FOLDERS)
+            yield (number + 1) / _FOLDERS
         return Swept(rows, files, freed)
 
     def _sweep(self, number: int, newest: float) -> list[int]:
@@ -227,8 +232,8 @@ class Blobs:
             raise _failed(path, error) from error
         return sizes
 
-    def verify(self, progress: Progress | None = None) -> list[str]:
-        """Return what is wrong, one line each; nothing if every row has its file and every reference its row.
+    def verifying(self) -> Work[list[str]]:
+        """Find what is wrong, one line each; nothing if every row has its file and every reference its row.
 
         Reads and decompresses every blob: for ``doctor``, not for start-up.
         """
@@ -238,12 +243,12 @@ class Blobs:
                 try:
                     found = len(self.get(digest))
                 except StoreError as error:
-                    problems.append(error.problem)
+                    if digest in self._rows(number):  # else a server has swept it meanwhile
+                        problems.append(error.problem)
                     continue
                 if found != size:
                     problems.append(f"the blob {self._path(digest)} holds {found} bytes, its row says {size}")
-            if progress:
-                progress(number + 1, _FOLDERS)
+            yield (number + 1) / _FOLDERS
         for table, column in _REFERENCES:
             rows = self._database.execute(
                 f"SELECT DISTINCT {column} FROM {table} WHERE {column} NOT IN (SELECT digest FROM blob)"
@@ -271,6 +276,16 @@ class Blobs:
     def _path(self, digest: bytes) -> str:
         name = digest.hex()
         return f"{self._folder}/{name[:2]}/{name[2:]}.zst"
+
+
+def finished(work: Work[T], progress: Callable[[float], object] = lambda part: None) -> T:
+    """Do all of it at once; return what came of it."""
+    while True:
+        try:
+            progress(next(work))
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def _write_file(path: str, data: Content) -> int:

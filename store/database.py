@@ -1,6 +1,6 @@
 """The one door to SQLite.
 
-Only the server opens the database, so there is one writer and nobody waits.
+Only the server writes to the database, so there is one writer and nobody waits.
 Write-ahead logging with ``synchronous=NORMAL``: what was committed survives a
 ``kill -9`` at any moment; a power cut may take the last commits, never the
 consistency of the file.
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from . import schema
-from .errors import NotUnique, StoreBroken, StoreError, StoreFull, StoreTooNew
+from .errors import NotUnique, StoreBroken, StoreError, StoreFull, StoreOld, StoreTooNew
 from .folders import private_folder
 
 Value: TypeAlias = str | int | float | bytes | None
@@ -33,36 +33,46 @@ BUSY_TIMEOUT = 2000
 class Database:
     """An open database. It belongs to the thread that opened it."""
 
-    def __init__(self, path: str) -> None:
-        """Open the file at ``path``; make it and its folder if they are missing.
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        """Open the file at ``path``; make it and its folder if they are missing, unless it is only to be read.
+
+        A reader may come beside the server, and keeps it from emptying its log meanwhile.
 
         Raises:
             StoreUnsafe: the folder is not private.
-            StoreTooNew: a newer agentmux wrote the file.
+            StoreOld: an older agentmux wrote the file, which is only to be read.
+            StoreTooNew: a newer one did.
             StoreBroken: the file is damaged or something else.
             StoreError: it can't be opened.
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"sqlite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="use a newer python")
         self.path = path
-        private_folder(os.path.dirname(path) or ".")
-        _make_private_file(path)
+        if not read_only:
+            private_folder(os.path.dirname(path) or ".")
+            _make_private_file(path)
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None)
+            uri = f"file:{quote(path)}?mode={'ro' if read_only else 'rw'}"
+            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
         except sqlite3.Error as error:
             raise self._explained(error) from error
         try:
-            self._prepare()
+            self._prepare(read_only)
         except BaseException:
             self._connection.close()
             raise
 
-    def _prepare(self) -> None:
+    def _prepare(self, read_only: bool) -> None:
         try:
             # Reads the header. Nothing may be written before the version is known to be ours.
             done = schema.version(self._connection)
             if done > len(schema.MIGRATIONS):
                 raise StoreTooNew(self.path, done, len(schema.MIGRATIONS))
+            if read_only:
+                if done < len(schema.MIGRATIONS):
+                    raise StoreOld(self.path, done, len(schema.MIGRATIONS))
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").fetchall()
+                return
             for pragma in (
                 f"busy_timeout = {BUSY_TIMEOUT}",
                 "journal_mode = WAL",

@@ -30,6 +30,16 @@ class StoreUnsafe(StoreError):
     """A folder that would hold private data is not ours, or is open to others."""
 
 
+class StoreOld(StoreError):
+    """An older agentmux wrote the database, and it may not be changed now."""
+
+    def __init__(self, path: str, found: int, known: int) -> None:
+        super().__init__(
+            f"the database {path} has version {found}, not {known}",
+            hint="an older agentmux wrote it; the next server brings it up to date",
+        )
+
+
 class StoreTooNew(StoreError):
     """A newer agentmux wrote the database. It was not touched."""
 

@@ -31,7 +31,7 @@ class Prompt:
     agent: str | None
     """The profile; None if what runs in the session was not recognised."""
     text: str | None
-    """None if it was in a blob that is missing or damaged; ``Blobs.verify`` says which."""
+    """None if it was in a blob that is missing or damaged; ``agentmux doctor`` says which."""
 
 
 class History:

@@ -50,7 +50,7 @@ class Message:
     proof: Mapping[str, Any]
     """What the source had to show for it, as JSON values."""
     text: str | None
-    """None if it was in a blob that is missing or damaged; ``Blobs.verify`` says which."""
+    """None if it was in a blob that is missing or damaged; ``agentmux doctor`` says which."""
 
 
 class Messages:

@@ -22,6 +22,7 @@ BELOW = {"store": {"store"}, "mux": {"mux", "store"}, "cli": {"cli", "mux"}}
 PURE = {
     "cli/overlay.py",
     "cli/pager.py",
+    "mux/__init__.py",
     "mux/audience.py",
     "mux/clientterminal.py",
     "mux/environment.py",
@@ -34,6 +35,7 @@ PURE = {
     "mux/notes.py",
     "mux/outbox.py",
     "mux/playback.py",
+    "mux/progress.py",
     "mux/protocol.py",
     "mux/redact.py",
     "mux/reset.py",
@@ -48,7 +50,7 @@ PURE = {
 """Files that do no I/O and read no clock: they import each other and HARMLESS, and nothing else."""
 
 HARMLESS = {
-    *("__future__", "collections", "collections.abc", "dataclasses", "typing"),
+    *("__future__", "collections", "collections.abc", "dataclasses", "types", "typing"),
     *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "re", "unicodedata"),
 }
 
@@ -123,7 +125,7 @@ def _imports(node: ast.AST, package: list[str], only_types: bool) -> Iterator[Im
 
 
 def ours(found: Import) -> str:
-    """Return the file or folder of ours that an import means, such as ``mux/keys.py`` or ``mux``; "" for others."""
+    """Return the file of ours that an import means, such as ``mux/keys.py`` or ``mux/__init__.py``; "" for others."""
     words = found.name.split(".")
     if words[0] != "agentmux":
         return ""
@@ -132,7 +134,7 @@ def ours(found: Import) -> str:
         if path + ".py" in FILES:
             return path + ".py"
         if os.path.isdir(os.path.join(ROOT, path)):
-            return path
+            return path + "/__init__.py"
     return words[1] if len(words) > 1 else "agentmux"
 
 

@@ -18,7 +18,8 @@ async def run(
     """Copy all that is remembered into a tar file. Sessions go on meanwhile."""
     path = folder(asking.request.cwd, file)
     try:
-        written = await asking.mux.memory.backup(path)
+        with asking.progress("copying") as progress:
+            written = await asking.mux.memory.backup(path, progress.at)
     except FileExistsError:
         raise AgentmuxError(f"there is a file {file!r} already", hint="choose another name") from None
     asking.out(f"wrote {file}: {written.files} files, {size(written.size)}")

@@ -7,13 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from functools import partial
 
 from agentmux.mux import VERSION, paths
+from agentmux.mux.checkup import check
 from agentmux.mux.config import File
 from agentmux.mux.errors import AgentmuxError, NoServer
+from agentmux.mux.progress import Progress
 
 from ..local import ask
-from ..main import write_all
+from ..main import terminal_size, write_all
+from ..output import size
 from .options import Json
 
 PATIENCE = 3.0
@@ -21,8 +26,10 @@ PATIENCE = 3.0
 
 
 def run(socket: str, json: Json = False) -> int | None:
-    """Check this installation, and what would end sessions. Server, folders, versions, terminal, log-out."""
-    findings = [*_versions(), *_server(socket), *_folders(socket), *_terminal(), *_logout(), *_config()]
+    """Check this installation, and what would end sessions. Server, folders, memory, versions, terminal."""
+    findings = [
+        *_versions(), *_server(socket), *_folders(socket), *_memory(socket), *_terminal(), *_logout(), *_config()
+    ]  # fmt: skip
     if json:
         rows = [{"what": what, "ok": ok, "found": found, "hint": hint} for what, ok, found, hint in findings]
         write_all(1, json_.dumps(rows).encode() + b"\n")
@@ -75,6 +82,18 @@ def _folders(socket: str) -> list[Finding]:
         except AgentmuxError as error:
             found.append((what, False, error.problem, error.hint))
     return found
+
+
+def _memory(socket: str) -> list[Finding]:
+    columns = (terminal_size()[0] or 80) if os.isatty(2) else 0
+    with Progress("checking what is remembered", columns, partial(write_all, 2), time.monotonic) as progress:
+        found = check(paths.data_folder(socket), progress.at)
+    if found is None:
+        return [("memory", True, "nothing is remembered yet", "")]
+    if found.problems:
+        return [("memory", False, problem, found.hint) for problem in found.problems]
+    said = f"{found.sessions} sessions; {found.blobs} blobs of {size(found.size)}, all as they were written"
+    return [("memory", True, said, "")]
 
 
 def _terminal() -> list[Finding]:

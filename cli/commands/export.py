@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Annotated, BinaryIO
 
 from agentmux.mux.asking import Asking
@@ -37,16 +38,23 @@ async def run(
     if format_ not in FORMATS:
         raise BadUsage(f"export: no format {format_!r}", hint="formats: " + ", ".join(FORMATS))
     begin = asking.mux.now() - ago(since, "--since") if since else 0.0
-    pieces = exported(asking.mux, session, FORMATS[format_], begin)
-    if not output:
+    with asking.progress("exporting") as progress:
+        # Not where it would stand in the middle of what is written.
+        seen = progress.at if output or not asking.request.ttys[1] else lambda part: None
+        pieces = exported(asking.mux, session, FORMATS[format_], begin, seen)
+        if output:
+            await _save(asking, pieces, output)
+            return None
         for piece in pieces:
             asking.write(piece)
             await asking.drained()
             await asking.turn()
-        return None
-    path = folder(asking.request.cwd, output)
+    return None
+
+
+async def _save(asking: Asking, pieces: Iterator[bytes], output: str) -> None:
     try:
-        with _created(path) as file:
+        with _created(folder(asking.request.cwd, output)) as file:
             for piece in pieces:
                 file.write(piece)
                 await asking.turn()
@@ -54,7 +62,6 @@ async def run(
         raise AgentmuxError(f"there is a file {output!r} already", hint="choose another name") from None
     except OSError as error:
         raise AgentmuxError(f"cannot write {output!r}: {(error.strerror or str(error)).lower()}") from None
-    return None
 
 
 def _created(path: str) -> BinaryIO:

@@ -7,8 +7,8 @@ from agentmux.mux.asking import Asking
 from ..output import size
 
 
-def run(asking: Asking) -> int | None:
+async def run(asking: Asking) -> int | None:
     """Remove content that nothing names any more. It is done by itself, too."""
-    swept = asking.mux.memory.collect_garbage()
+    swept = await asking.in_turns("collecting", asking.mux.memory.collecting_garbage())
     asking.out(f"removed {swept.files} file{'s' * (swept.files != 1)}, {size(swept.freed)}")
     return None

@@ -10,8 +10,11 @@ import subprocess
 import sys
 import time
 
+import pytest
 from terminal import signal_and_wait
 from world import World, wait_until
+
+from agentmux.store.texts import INLINE
 
 ANSWERS = r"""
 import sys
@@ -343,3 +346,36 @@ def test_what_nothing_names_is_collected(world: World) -> None:
     assert world.run("gc").ok().out == "removed 1 file, 6 B\n"
     assert not os.path.exists(path)
     assert world.run("gc").ok().out == "removed 0 files, 0 B\n"
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_doctor_finds_what_is_damaged(world: World, running: bool) -> None:
+    world.python("api", ANSWERS)
+    world.run("send", "-t", "api", "x " * INLINE).ok()  # goes into a blob
+    assert _memory(world) == ["ok"]
+    [blob] = [f"{place}/{name}" for place, _, names in os.walk(f"{world.data}/blobs") for name in names]
+    if not running:
+        world.run("kill-server").ok()
+    with open(blob, "r+b") as file:
+        whole = file.read()
+        file.truncate(len(whole) // 2)
+    assert _memory(world) == [f"the blob {blob} is damaged: its end is missing"]
+    os.rename(blob, f"{world.home}/away")
+    assert _memory(world) == [f"the blob {blob} is missing"]
+    os.rename(f"{world.home}/away", blob)
+    with open(blob, "r+b") as file:
+        file.write(whole)
+    assert _memory(world) == ["ok"]
+    world.run("kill-server")
+    with open(f"{world.data}/store.db", "r+b") as file:
+        file.seek(4096 * 3)
+        file.write(b"\xff" * 4096)
+    assert "ok" not in _memory(world)
+
+
+def _memory(world: World) -> list[str]:
+    ran = world.run("doctor", "--json")
+    assert ran.err == ""
+    found = [row for row in ran.json if row["what"] == "memory"]
+    assert all(row["hint"] for row in found if not row["ok"])
+    return ["ok" if row["ok"] else row["found"] for row in found]

@@ -18,7 +18,7 @@ from typing import Any
 
 from mortal_reader import child, status
 
-from agentmux.store.blobs import Blobs
+from agentmux.store.blobs import Blobs, finished
 from agentmux.store.database import Database
 from agentmux.store.history import History
 from agentmux.store.messages import Messages, Role, Source
@@ -66,7 +66,7 @@ def check(folder: str) -> bool:
     """Fail unless all that has a row is whole and all else can be swept; return whether a file had no row."""
     with opened(folder) as (database, blobs):
         assert database.integrity_check() == []
-        assert blobs.verify() == []
+        assert finished(blobs.verifying()) == []
         messages, history = Messages(database, blobs), History(database, blobs)
         texts = [message.text for message in (*messages.after(0, 99), *history.after(0, 99))]
         assert None not in texts and set(texts) <= {OLD, FIRST, SECOND}, len(texts)
@@ -74,7 +74,7 @@ def check(folder: str) -> bool:
         without_row = sum(not name.endswith(".tmp") for name in before) > blobs.total()[0]
         blobs.gc(LATER)
         assert len(names(folder)) == blobs.total()[0] == len(set(texts))
-        assert blobs.verify() == []
+        assert finished(blobs.verifying()) == []
         for text in (OLD, FIRST, SECOND):
             say(messages, text)
         assert [message.text for message in messages.of(1, last=3)] == [OLD, FIRST, SECOND]

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentmux.store.blobs import Blobs, Swept, Written
+from agentmux.store.blobs import Blobs, Swept, Written, finished
 from agentmux.store.database import Database
 from agentmux.store.errors import BlobBroken, BlobMissing, StoreError, StoreFull, StoreUnsafe
 from agentmux.store.sessions import Sessions
@@ -253,13 +253,13 @@ class TestDamage:
     ) -> None:
         kept(blobs, b"sound")
         digest = kept(blobs, NOISE).digest
-        assert blobs.verify() == []
+        assert finished(blobs.verifying()) == []
         path = file_of(folder, NOISE)
         damage(path, path.read_bytes())
         with pytest.raises((BlobMissing, BlobBroken)) as caught:
             blobs.get(digest)
         assert isinstance(caught.value, BlobBroken) == path.exists()
-        assert blobs.verify() == [caught.value.problem]
+        assert finished(blobs.verifying()) == [caught.value.problem]
         assert str(path) in caught.value.problem
 
     @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -280,13 +280,13 @@ class TestDamage:
         kept(blobs, b"seven b")
         database.execute("UPDATE blob SET size = 8")
         path = file_of(folder, b"seven b")
-        assert blobs.verify() == [f"the blob {path} holds 7 bytes, its row says 8"]
+        assert finished(blobs.verifying()) == [f"the blob {path} holds 7 bytes, its row says 8"]
 
     def test_the_first_and_the_last_row(self, blobs: Blobs, database: Database, folder: Path) -> None:
         for byte in (b"\0", b"\xff"):
             database.execute("INSERT INTO blob VALUES (?, 1, 1, 1.0)", (byte * 32,))
         names = (folder / "00" / f"{'00' * 31}.zst", folder / "ff" / f"{'ff' * 31}.zst")
-        assert blobs.verify() == [f"the blob {name} is missing" for name in names]
+        assert finished(blobs.verifying()) == [f"the blob {name} is missing" for name in names]
 
     @pytest.mark.parametrize("column", REFERENCES)
     def test_a_reference_without_a_row(
@@ -295,13 +295,11 @@ class TestDamage:
         database.execute("PRAGMA foreign_keys = OFF")
         refer(database, session, hashlib.sha256(b"gone").digest(), column)
         path = file_of(folder, b"gone")
-        assert blobs.verify() == [f"{column} refers to the blob {path}, it has no row"]
+        assert finished(blobs.verifying()) == [f"{column} refers to the blob {path}, it has no row"]
 
     def test_progress(self, blobs: Blobs) -> None:
-        for work in (blobs.verify, lambda progress: blobs.gc(LATER, progress)):
-            steps: list[tuple[int, int]] = []
-            work(lambda done, total, steps=steps: steps.append((done, total)))  # type: ignore[misc]
-            assert steps == [(done, 256) for done in range(1, 257)]
+        for work in (blobs.verifying(), blobs.sweeping(LATER)):
+            assert list(work) == [done / 256 for done in range(1, 257)]
 
 
 class TestGc:
@@ -369,7 +367,7 @@ class TestGc:
         assert len(written) == 100
         for one in written:
             blobs.add(one, 1.0)
-        assert blobs.verify() == []
+        assert finished(blobs.verifying()) == []
 
     def test_foreign_files_stay(self, blobs: Blobs, folder: Path) -> None:
         blobs.write(NOISE)
