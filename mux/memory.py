@@ -93,6 +93,7 @@ class Memory:
             self._trim_soon()
             self.indexer.said()
             for session in live():
+                self.turns.rested(session)
                 self.indexer.printed(session)
             self.archiver.left_over(ended(), find)
 

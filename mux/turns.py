@@ -6,7 +6,7 @@ full-screen program, what it then shows. Less the prompt's own echo, and less th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from agentmux.store.errors import StoreError
 from agentmux.store.messages import Role, Source
@@ -26,7 +26,7 @@ ROWS = 5000
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A prompt whose reply is not complete.
+    """A prompt whose reply is not complete. All but the text is the proof of its message, so that it survives a server.
 
     Attributes:
         offset: where the journal ended when it was sent.
@@ -44,6 +44,9 @@ class _Turn:
     columns: int
 
 
+_PROOF = {field.name for field in fields(_Turn)} - {"text"}
+
+
 class Turns:
     """The turns of all sessions, as far as they can be told from outside."""
 
@@ -51,7 +54,7 @@ class Turns:
         self._stores = stores
         self._now = now
         self._warn = warn
-        self._open: dict[int, _Turn] = {}
+        self._open: dict[int, _Turn | None] = {}  # None: that session has none, also of the server before us
 
     def sent(self, session: Session, text: str) -> None:
         """``text`` is about to be typed into a session, to be answered."""
@@ -62,23 +65,25 @@ class Turns:
         before = "" if screen.alternate else _row(screen, y)[:x]
         if before.isascii():
             before = before.ljust(x)  # a row comes without the blanks at its end
-        self._open[session.id] = _Turn(text, session.journal.end, above + y, x, before, screen.size[0])
+        turn = _Turn(text, session.journal.end, above + y, x, before, screen.size[0])
+        self._open[session.id] = turn
+        proof = {key: value for key, value in asdict(turn).items() if key in _PROOF}
         row = session.row
         try:
             self._stores.history.add(session.id, at, row.cwd, row.agent, text)
-            self._stores.messages.add(session.id, Role.USER, at, Source.SEND, {"offset": session.journal.end}, text)
+            self._stores.messages.add(session.id, Role.USER, at, Source.SEND, proof, text)
         except StoreError as error:
             self._warn(f"session {session.name!r}: prompt not remembered: {error}")
 
     def rested(self, session: Session) -> None:
         """Nothing came from a session for a moment, or nothing will any more."""
-        turn = self._open.get(session.id)
+        turn = self._turn(session)
         if turn is None or session.journal.end == turn.offset:
             return
         reply = _reply(session.screen, turn)
         if not reply:
             return  # only the echo so far
-        del self._open[session.id]
+        self._open[session.id] = None
         proof = {"start": turn.offset, "end": session.journal.end}
         try:
             self._stores.messages.add(session.id, Role.AGENT, self._now(), Source.SCREEN, proof, reply)
@@ -89,6 +94,22 @@ class Turns:
         """A session is over: what it said last was the reply."""
         self.rested(session)
         self._open.pop(session.id, None)
+
+    def _turn(self, session: Session) -> _Turn | None:
+        """Return the session's open turn. One that a server before us left open is looked for once."""
+        if session.id not in self._open:
+            try:
+                self._open[session.id] = self._left_open(session)
+            except StoreError as error:
+                self._warn(f"session {session.name!r}: {error}")
+                return None
+        return self._open[session.id]
+
+    def _left_open(self, session: Session) -> _Turn | None:
+        last = self._stores.messages.of(session.id, 1)
+        if not last or last[0].text is None or last[0].proof.keys() != _PROOF:
+            return None
+        return _Turn(last[0].text, **last[0].proof)
 
 
 def _reply(screen: Screen, turn: _Turn) -> str:

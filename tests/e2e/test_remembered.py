@@ -125,6 +125,21 @@ def test_a_password_is_typed_and_not_remembered(world: World) -> None:
     assert world.run("messages", "-t", "api", "--json").ok().json == []
 
 
+def test_a_reply_comes_to_the_next_server(world: World) -> None:
+    go = f"{world.home}/go"
+    world.python(
+        "api",
+        "import os, sys, time\nfor line in sys.stdin:\n    while not os.path.exists(sys.argv[1]): "
+        "time.sleep(0.01)\n    print('answer to', line)",
+        go,
+    )
+    world.run("send", "-t", "api", "slow question").ok()
+    wait_until(lambda: world.run("log", "-t", "api").ok().raw == b"slow question\r\n", what="echo")
+    signal_and_wait(world.status()["server_pid"], signal.SIGKILL)
+    open(go, "x").close()
+    assert reply(world, "api")[-1]["text"] == "answer to slow question"
+
+
 def test_all_of_it_outlives_the_server(world: World) -> None:
     world.python("api", ANSWERS)
     world.run("send", "-t", "api", "hello").ok()
