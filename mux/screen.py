@@ -327,15 +327,15 @@ class Screen:
         continuation = self._terminal.continuation()
         return _LOST_SEQUENCE if continuation is None else continuation
 
-    def text_rows(self, start: int, stop: int, *, styled: bool = False) -> list[str]:
+    def text_rows(self, start: int, stop: int, *, styled: bool = False, links: bool = False) -> list[str]:
         """Return rows ``start`` up to, not including, ``stop``; 0 is the first visible row, -1 the newest above it.
 
         Rows that do not exist are left out. Trailing blanks are too; with ``styled``, blanks with a background are
-        not blank, and each row begins and ends at SGR 0.
+        not blank, and each row begins and ends at SGR 0; with ``links`` besides, hyperlinks are there as OSC 8.
         """
         from .emulator import history
 
-        return history.text_rows(self._terminal, start, stop, styled=styled)
+        return history.text_rows(self._terminal, start, stop, styled=styled, links=links)
 
     def _colour(self, name: str) -> Rgb | None:
         colour = self._terminal.get("COLOR_" + name, "GhosttyColorRgb")

@@ -30,12 +30,13 @@ _LEAVES = rb"\x1b\[\?(?:[0-9;]*;)?(?:47|1047|1049)(?:;[0-9;]*)?l"
 _WATCHED = re.compile(rb"(?P<clears>" + _CLEARS + rb")|" + _LEAVES)
 _UNFINISHED = re.compile(rb"(?:(?:\x1b\[H)?(?:\x1b(?:\[[?0-9;]{0,32})?)|\x1b\[H|[\xc0-\xff][\x80-\xbf]{0,2})\Z")
 _LONGEST_UNFINISHED = 40
+_LINKS = b"\x1b]8;"
 _CLEAR_SCROLLBACK = b"\x1b[3J"
 _LEAVE_ALTERNATE = b"\x18\x1b[?47l"
 
 
 def rows(size: Size, records: Iterable[Record], *, styled: bool = False) -> Iterator[str]:
-    """Yield the rows, without blanks at their ends; with ``styled`` as ``Screen.text_rows`` gives them.
+    """Yield the rows, without blanks at their ends; with ``styled`` as ``Screen.text_rows`` gives them, links and all.
 
     Rows are lost only to a program that scrolls blank ones by the thousand, with sequences that are short for it.
 
@@ -58,6 +59,8 @@ class _Transcript:
     def __init__(self, size: Size, styled: bool) -> None:
         self._styled = styled
         self._screen = Screen(size, scrollback_bytes=SCROLLBACK)
+        self._links = False  # were there any: looking for them takes a while for each row
+        self._before = b""  # the last bytes, in which that may have begun
         self._unfed = b""  # what may be the start of a sequence that is looked for, or of a character
         self._room = self._most()
 
@@ -69,6 +72,8 @@ class _Transcript:
         return max(1, SCROLLBACK // (_CELL * self._screen.size[0]))
 
     def printed(self, data: bytes) -> Iterator[str]:
+        self._links = self._links or _LINKS in self._before + data
+        self._before = data[1 - len(_LINKS) :]
         at = 0
         while at < len(data):
             piece = data[at : at + self._room]
@@ -120,12 +125,12 @@ class _Transcript:
         """Yield what has scrolled off, and take it out of the scrollback. Ends an unfinished sequence."""
         screen = self._screen
         if above := screen.history_rows:
-            yield from screen.text_rows(-above, 0, styled=self._styled)
+            yield from screen.text_rows(-above, 0, styled=self._styled, links=self._links)
             screen.feed(_CLEAR_SCROLLBACK)
 
     def _shown(self) -> Iterator[str]:
         """Yield what is on the screen, down to the last row that is not blank."""
-        shown = self._screen.text_rows(0, self._screen.size[1], styled=self._styled)
+        shown = self._screen.text_rows(0, self._screen.size[1], styled=self._styled, links=self._links)
         while shown and not shown[-1]:
             shown.pop()
         yield from shown

@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 from ..reset import PRELUDE
@@ -23,7 +23,8 @@ _scroll_viewport = ffi.cast(
 )
 if ffi.sizeof("GhosttyTerminalScrollViewport") != ffi.sizeof("GhosttyPointS"):
     raise ImportError("this libghostty-vt lays out GhosttyTerminalScrollViewport in another way")
-_NO_TEXT = re.compile(rb"\x1b\]8;[^\x1b]*\x1b\\|\x1b\[\d+[GX]")  # links, and what only a terminal needs
+_LINK = re.compile(rb"\x1b\]8;[^\x1b]*\x1b\\")
+_FOR_TERMINALS = re.compile(rb"\x1b\[\d+[GX]")
 
 
 def rows_above(terminal: Terminal) -> int:
@@ -60,7 +61,7 @@ def _pages(terminal: Terminal, rows: int) -> int:
     return 2 + rows * max(1, terminal.size()[0] // 200) // _ROWS_PER_PAGE  # those of a wide terminal hold fewer
 
 
-def text_rows(terminal: Terminal, start: int, stop: int, *, styled: bool) -> list[str]:
+def text_rows(terminal: Terminal, start: int, stop: int, *, styled: bool, links: bool = False) -> list[str]:
     """Return rows ``start`` up to ``stop``; 0 is the first visible row, -1 the newest of the scrollback."""
     stop = min(stop, terminal.size()[1])
     out: list[str] = []
@@ -68,40 +69,56 @@ def text_rows(terminal: Terminal, start: int, stop: int, *, styled: bool) -> lis
         with _with_history(terminal, -start) as (source, rows):
             total = int(source.get("SCROLLBACK_ROWS", "size_t"))
             last = total + min(stop, 0)
-            out += _rows(source, total - rows, last, "HISTORY", styled)
-    return out + _rows(terminal, max(start, 0), stop, "ACTIVE", styled)
+            out += _rows(source, total - rows, last, "HISTORY", styled, links)
+    return out + _rows(terminal, max(start, 0), stop, "ACTIVE", styled, links)
 
 
-def _rows(terminal: Terminal, first: int, stop: int, where: str, styled: bool) -> list[str]:
+def _rows(terminal: Terminal, first: int, stop: int, where: str, styled: bool, links: bool) -> list[str]:
     if first >= stop:
         return []
     if styled:
-        lines = [_trim(line) for line in _styled_rows(terminal, first, stop, where)[0]]
+        linked = _with_links(terminal, first, stop, where) if links else set()
+        lines = [_trim(line) for line in _styled_rows(terminal, first, stop, where, linked)[0]]
     else:
         lines = terminal.plain(terminal.rows(first, stop - 1, where)).split(b"\n")
         lines += [b""] * (stop - first - len(lines))
     return [line.decode("utf-8", "replace") for line in lines[: stop - first]]
 
 
-def _styled_rows(terminal: Terminal, first: int, stop: int, where: str) -> tuple[list[bytes], bool]:
-    """Return rows with their styles, and whether some had to be corrected.
+def _with_links(terminal: Terminal, first: int, stop: int, where: str) -> set[int]:
+    """Return which of these rows have a hyperlink."""
+    row, has = ffi.new("GhosttyRow*"), ffi.new("bool*")
+    found = set()
+    for y in range(first, stop):
+        check(lib.ghostty_grid_ref_row(terminal.ref(0, y, where), row), "grid_ref_row")
+        lib.ghostty_row_get(row[0], lib.GHOSTTY_ROW_DATA_HYPERLINK, has)
+        if has[0]:
+            found.add(y)
+    return found
 
-    The library's formatter is fast, but leaves out rows without text that have a background, and runs a style on over
-    untouched cells.
+
+def _styled_rows(
+    terminal: Terminal, first: int, stop: int, where: str, linked: Set[int] = frozenset()
+) -> tuple[list[bytes], bool]:
+    """Return rows with their styles, those of ``linked`` also with their links, and whether some had to be corrected.
+
+    The library's formatter is fast, but leaves out links and rows without text that have a background, and runs a
+    style on over untouched cells.
     """
     lines = terminal.styled(terminal.rows(first, stop - 1, where)).split(b"\r\n")
     lines += [b""] * (stop - first - len(lines))
     doubtful = [i for i, line in enumerate(lines) if not line or (b" " in line and _SEEN_ON_BLANKS.search(line))]
     corrected = False
-    if doubtful:
-        for y, line in _exact(terminal, [first + index for index in doubtful], where):
+    if doubtful or linked:
+        wanted = sorted({first + index for index in doubtful} | linked)
+        for y, line in _exact(terminal, wanted, where, linked):
             lines[y - first] = line
             corrected = True
     return lines, corrected
 
 
-def _exact(terminal: Terminal, wanted: list[int], where: str) -> Iterator[tuple[int, bytes]]:
-    """Yield those of the rows that the formatter gets wrong, from their cells.
+def _exact(terminal: Terminal, wanted: list[int], where: str, linked: Set[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield those of the rows that the formatter gets wrong, and the ``linked`` with their links, from their cells.
 
     Only what stands in the viewport can be read as cells, so a copy is scrolled.
     """
@@ -127,8 +144,9 @@ def _exact(terminal: Terminal, wanted: list[int], where: str) -> Iterator[tuple[
             _scroll_to(copy, top)
             grid.update()
             for row, cells in grid.each(set(window)):
-                if _has_gap(cells):
-                    yield window[row], _NO_TEXT.sub(b"", grid.encode(row, cells, solid=True, protect=False))
+                if window[row] in linked or _has_gap(cells):
+                    line = _FOR_TERMINALS.sub(b"", grid.encode(row, cells, solid=True, protect=False))
+                    yield window[row], line if window[row] in linked else _LINK.sub(b"", line)
 
 
 def _scroll_to(terminal: Terminal, top: int) -> None:

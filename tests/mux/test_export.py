@@ -293,6 +293,17 @@ def test_links(link: str, kept: bool) -> None:
     assert out == (f'<a href="{escaped}" rel="noopener noreferrer">{shown}</a>\n' if kept else shown + "\n")
 
 
+@pytest.mark.parametrize("cut", range(4))
+@pytest.mark.parametrize("scrolled", [0, 100])
+def test_the_links_of_a_program_are_in_the_page(scrolled: int, cut: int) -> None:
+    link = b"\x1b]8;id=1;http://a.example\x1b\\\x1b[31mred\x1b[m and not\x1b]8;;\x1b\\"
+    pieces = [b"before " + link[:cut], link[cut:] + b" behind\r\nnext" + b"\r\nmore" * scrolled]
+    page = made(Format.HTML, printed(*pieces)).decode()
+    link = '<a href="http://a.example" rel="noopener noreferrer"'
+    assert f'before {link} class="f1">red</a>{link}> and not</a> behind\nnext' in page
+    assert "http" not in made(Format.TEXT, printed(*pieces)).decode()
+
+
 def test_a_quote_does_not_end_a_link() -> None:
     from agentmux.mux.html import page
 
