@@ -49,6 +49,7 @@ def facts(mux: Mux, row: Record) -> Facts:
         "ended": row.ended,
         "starts": row.starts,
         "record": row.record,
+        "agent": row.agent,
     }
 
 

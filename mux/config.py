@@ -182,13 +182,13 @@ def parse(text: str, path: str) -> Config:
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # the second for nesting, the first also for absurdly long numbers
-        return Config(DEFAULT.values, DEFAULT.keys, (f"{path}: {_lower(str(error))}; defaults hold",))
+        return Config(DEFAULT.values, DEFAULT.keys, (f"{path}: {lower(str(error))}; defaults hold",))
     values = dict(DEFAULT.values)
     keys = dict(BINDINGS)
     warnings = []
 
     def warn(what: str, *name: str) -> None:
-        warnings.append(f"{path}: line {_line_of(text, name)}: {what}")
+        warnings.append(f"{path}: line {line_of(text, name)}: {what}")
 
     for name, value in table.items():
         option = next((option for option in OPTIONS if option.name == name), None)
@@ -221,7 +221,7 @@ def _fits(value: object, default: Value) -> bool:
     return isinstance(value, type(default))
 
 
-def _line_of(text: str, name: Sequence[str]) -> int:
+def line_of(text: str, name: Sequence[str]) -> int:
     """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets ever more."""
     lines = text.split("\n")
     begin = 1
@@ -238,7 +238,8 @@ def _line_of(text: str, name: Sequence[str]) -> int:
     return begin
 
 
-def _lower(text: str) -> str:
+def lower(text: str) -> str:
+    """Return a sentence as the rest of one."""
     return text[:1].lower() + text[1:]
 
 

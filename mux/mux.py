@@ -45,6 +45,7 @@ from .keeperlink import (
 from .lifecycle import State
 from .memory import Memory
 from .paths import log_file
+from .profiles import Profiles
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
@@ -108,6 +109,7 @@ class Mux:
         *,
         socket: str,
         config: File,
+        profiles: Profiles,
         argv: tuple[list[str], list[str]],
         on_listener: Callable[[int], None],
         on_replaced: Callable[[], None],
@@ -126,6 +128,7 @@ class Mux:
             loop, stores, now=self.now, config=self.config, opened=lambda number: self._sessions.get(number), log=log
         )
         self._config = config
+        self._profiles = profiles
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
         self._on_replaced = on_replaced
@@ -443,6 +446,7 @@ class Mux:
                 size=size,
                 env=spec.extra,
                 labels=spec.labels,
+                agent=self._profiles.of(argv),
                 record=spec.record or self.config().text("record"),
             )
         except RowNameTaken:

@@ -101,6 +101,11 @@ def config_file() -> str:
     return os.path.join(platformdirs.user_config_dir("agentmux", appauthor=False), "config.toml")
 
 
+def profiles_folder() -> str:
+    """Return the folder of the user's own profiles of agents, whether it exists or not."""
+    return os.path.join(os.path.dirname(config_file()), "agents")
+
+
 def log_file(socket: str) -> str:
     """Return the path of the log of keeper and server."""
     return os.path.join(data_folder(socket), "server.log")

@@ -27,6 +27,7 @@ from .errors import AgentmuxError
 from .keeperlink import KeeperLink
 from .mux import Mux
 from .peer import Peer
+from .profiles import Profiles
 from .refusal import refuse
 from .sessionerrors import StoreFailed
 
@@ -66,6 +67,7 @@ class Server:
             Inbox(path + ".inbox"),
             socket=path,
             config=File(paths.config_file()),
+            profiles=Profiles(paths.profiles_folder()),
             argv=([*server, path], keeper),
             on_listener=self._listen,
             on_replaced=self._loop.stop,

@@ -37,6 +37,7 @@ PURE = {
     "mux/playback.py",
     "mux/progress.py",
     "mux/protocol.py",
+    "mux/recognise.py",
     "mux/redact.py",
     "mux/reset.py",
     "mux/screenevents.py",
@@ -51,7 +52,7 @@ PURE = {
 
 HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "types", "typing"),
-    *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "re", "unicodedata"),
+    *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "re", "shlex", "unicodedata"),
 }
 
 EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}

@@ -72,6 +72,7 @@ COMMANDS = (
     Command("log", repeatable=True),
     Command("events", server=NEEDS),
     Command("restart", "respawn-pane"),
+    Command("agents", server=CLIENT),
     Command("server", server=NEEDS),
     Command("kill-server", server=NEEDS, repeatable=True),
     Command("doctor", server=CLIENT),

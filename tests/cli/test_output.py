@@ -82,6 +82,7 @@ def test_facts_are_fixed() -> None:
         "ended": None,
         "starts": 1,
         "record": "all",
+        "agent": None,
     }
 
 

@@ -30,6 +30,7 @@ from agentmux.mux.lifecycle import State
 from agentmux.mux.memory import LEFT_OVER_AFTER, TRIM_AFTER
 from agentmux.mux.mux import ACTIVITY, Mux, Spec
 from agentmux.mux.peer import Peer
+from agentmux.mux.profiles import Profiles
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
 from agentmux.mux.retention import DAY
 from agentmux.mux.screen import Screen
@@ -200,6 +201,7 @@ class World:
             self.inbox,
             socket="/run/x/default",
             config=File(str(self.config)),
+            profiles=Profiles(f"{self.config}.agents"),
             argv=(["server"], ["python", "keeper.py"]),
             on_listener=self.listening.append,
             on_replaced=lambda: self.replaced.append(True),
@@ -1166,3 +1168,7 @@ def test_what_is_deleted_before_it_is_indexed_is_passed_over(world: World) -> No
     world.loop.until(lambda: world.stores.search.search("kept"), "found output", tick=0.01)
     assert world.stores.search.search("gone") == []
     assert not [line for line in world.logged if "index" in line]
+
+
+def test_a_session_knows_its_agent(world: World) -> None:
+    assert world.new(name="shell").row.agent == "shell"

@@ -1,0 +1,159 @@
+"""What is known of each agent, as data: TOML files of ours in ``agents``, and the user's own, which come before them.
+
+::
+
+    title = "Claude Code"              what people call it
+    tested = "2.1.330"                 the versions that this was tested with
+    version = ["claude", "--version"]  what prints the installed one
+
+    [recognise]
+    commands = ["claude"]              names of its commands
+    packages = ["@anthropic-ai/claude-code"]  of what npx, uvx and their like run
+
+The file's name is the agent's.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .config import line_of, lower
+from .errors import AgentmuxError
+from .recognise import Marks, recognised
+
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
+
+KEYS: Mapping[str, tuple[type, str]] = {
+    "title": (str, "a string"),
+    "tested": (str, "a string"),
+    "version": (list, "a list of words"),
+    "recognise": (dict, "a table"),
+}
+RECOGNISE = ("commands", "packages")
+
+
+class BadProfile(AgentmuxError):
+    """A profile is not as it should be."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}", hint="see: man agentmux.conf, PROFILES")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one agent.
+
+    Attributes:
+        tested: the versions it was tested with, "" for none.
+        version: the words of the command that prints the installed version, none where there is no such thing.
+        path: the file that says so.
+    """
+
+    name: str
+    title: str
+    tested: str
+    version: tuple[str, ...]
+    marks: Marks
+    path: str
+
+
+def parse(text: str, path: str) -> Profile:
+    """Return the profile that a file's ``text`` gives.
+
+    Raises:
+        BadProfile: it is none; the first thing that is wrong is named with its line.
+    """
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadProfile(path, lower(str(error))) from None
+
+    def wrong(what: str, *key: str) -> BadProfile:
+        return BadProfile(path, f"line {line_of(text, key)}: {what}")
+
+    for key, value in table.items():
+        if key not in KEYS:
+            raise wrong(f"no key {key!r}; there are: {', '.join(KEYS)}", key)
+        kind, said = KEYS[key]
+        if not isinstance(value, kind):
+            raise wrong(f"{key!r} needs {said}", key)
+    recognise = table.get("recognise", {})
+    for key in recognise:
+        if key not in RECOGNISE:
+            raise wrong(f"no key 'recognise.{key}'; there are: {', '.join(RECOGNISE)}", "recognise", key)
+    for key, words in (("version", table.get("version", [])), *recognise.items()):
+        where = (key,) if key == "version" else ("recognise", key)
+        if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
+            raise wrong(f"{'.'.join(where)!r} needs a list of words", *where)
+    if not table.get("title"):
+        raise BadProfile(path, "'title' is missing")
+    if not recognise.get("commands"):
+        raise BadProfile(path, "'recognise.commands' is missing: what is it started with?")
+    return Profile(
+        os.path.basename(path).removesuffix(".toml"),
+        table["title"],
+        table.get("tested", ""),
+        tuple(table.get("version", ())),
+        Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
+        path,
+    )
+
+
+def read(path: str) -> Profile:
+    """Return the profile in a file.
+
+    Raises:
+        BadProfile: it can't be read, or is none.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return parse(file.read(), path)
+    except OSError as error:
+        raise BadProfile(path, (error.strerror or str(error)).lower()) from None
+    except UnicodeDecodeError:
+        raise BadProfile(path, "is not UTF-8") from None
+
+
+class Profiles:
+    """All profiles, read again when a file of the user's changed: a look at the folder for each question.
+
+    Attributes:
+        warnings: what is wrong with those of the user's files that are left out, one line each.
+    """
+
+    def __init__(self, own: str) -> None:
+        """Ours, and the user's in the folder ``own``, which need not exist."""
+        self._own = own
+        self._seen: list[tuple[str, int]] | None = None
+        self._profiles: dict[str, Profile] = {}
+        self.warnings: list[str] = []
+
+    def all(self) -> list[Profile]:
+        """Return the profiles, the user's first."""
+        found = _files(self._own)
+        if found != self._seen:
+            self._seen, self._profiles, self.warnings = found, {}, []
+            for path, _ in (*found, *_files(FOLDER)):
+                try:
+                    profile = read(path)
+                except BadProfile as error:
+                    self.warnings.append(error.problem)
+                    continue
+                self._profiles.setdefault(profile.name, profile)
+        return list(self._profiles.values())
+
+    def of(self, argv: Sequence[str]) -> str | None:
+        """Return the name of the agent that a command line starts, None where it is none that is known."""
+        return recognised(argv, ((one.name, one.marks) for one in self.all()))
+
+
+def _files(folder: str) -> list[tuple[str, int]]:
+    """Return path and time of each profile in a folder, by name."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((one.path, one.stat().st_mtime_ns) for one in entries if one.name.endswith(".toml"))
+    except OSError:
+        return []

@@ -1,0 +1,70 @@
+"""Profiles of agents: ours, the user's, and what is wrong with one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agentmux.mux.profiles import FOLDER, BadProfile, Profiles, parse, read
+
+GOOD = 'title = "Mine"\n[recognise]\ncommands = ["mine"]\n'
+
+
+def test_all_of_ours_are_good() -> None:
+    profiles = Profiles("/nonexistent")
+    names = [one.name for one in profiles.all()]
+    assert names == sorted(name.removesuffix(".toml") for name in os.listdir(FOLDER))
+    assert {"claude", "codex", "gemini", "opencode", "aider", "copilot", "pi", "qwen", "shell"} <= set(names)
+    assert profiles.warnings == []
+
+
+def test_the_users_own_come_first_and_are_read_again(tmp_path: Path) -> None:
+    profiles = Profiles(str(tmp_path))
+    assert profiles.of(["mine"]) is None
+    (tmp_path / "mine.toml").write_text(GOOD)
+    assert profiles.of(["mine"]) == "mine"
+    (tmp_path / "claude.toml").write_text(GOOD.replace("mine", "klaus"))
+    assert (profiles.of(["klaus"]), profiles.of(["claude"])) == ("claude", None)
+    os.unlink(tmp_path / "claude.toml")
+    assert (profiles.of(["klaus"]), profiles.of(["claude"])) == (None, "claude")
+
+
+def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "claude.toml").write_text("titel = 1\n")
+    profiles = Profiles(str(tmp_path))
+    assert profiles.of(["claude"]) == "claude"
+    assert len(profiles.warnings) == 1 and "line 1: no key 'titel'" in profiles.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("title = ", "invalid value (at end of document)"),
+        ('title = "x"\n\nnonsense = 1\n', "line 3: no key 'nonsense'; there are: title, tested, version, recognise"),
+        ("\ntitle = 1\n", "line 2: 'title' needs a string"),
+        ('title = "x"\nversion = "x"\n', "line 2: 'version' needs a list of words"),
+        ('title = "x"\nversion = [1]\n', "line 2: 'version' needs a list of words"),
+        ('title = "x"\nrecognise = 5\n', "line 2: 'recognise' needs a table"),
+        (GOOD + "command = []\n", "line 4: no key 'recognise.command'; there are: commands, packages"),
+        (GOOD + 'packages = [""]\n', "line 4: 'recognise.packages' needs a list of words"),
+        (GOOD.replace("title", "tested"), "'title' is missing"),
+        ('title = "x"\n', "'recognise.commands' is missing: what is it started with?"),
+        ("a = " + "[" * 5000, "too deep"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text: str, problem: str) -> None:
+    with pytest.raises(BadProfile) as caught:
+        parse(text, "/x/mine.toml")
+    assert caught.value.problem.startswith("/x/mine.toml: ")
+    if problem != "too deep":
+        assert caught.value.problem == f"/x/mine.toml: {problem}"
+
+
+def test_what_can_not_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadProfile, match="no such file"):
+        read(str(tmp_path / "none.toml"))
+    with pytest.raises(BadProfile, match="is a directory"):
+        read(str(tmp_path))
+    (tmp_path / "x.toml").write_bytes(b"title = '\xff'")
+    with pytest.raises(BadProfile, match="not UTF-8"):
+        read(str(tmp_path / "x.toml"))
