@@ -32,7 +32,7 @@ from .config import Config
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
 from .reset import fresh, reset_client
-from .screen import Progress, ProgressState, Screen, ScreenEvent
+from .screen import Notification, Progress, ProgressState, Screen, ScreenEvent
 from .sessionerrors import InputFull, NotRunning
 from .shadow import Shadow, good_ranges
 from .sidechannels import SideChannels
@@ -63,6 +63,12 @@ DRAIN_WAIT = 1.0
 RESIZE_WAIT = 0.25
 """Seconds that a client's size must stand before the program hears of it (tmux's figure):
 every change of width makes agents print their transcript again."""
+
+RETRY = 5.0
+"""Seconds from when something could not be recorded until it is tried again."""
+
+ROOM = 1 << 20
+"""Bytes that there must be room for then: a full disk often takes a short line, and not the next."""
 
 
 class Host(Protocol):
@@ -115,18 +121,19 @@ class Session:
 
     __slots__ = (
         "_at_end",
-        "_disk_failed",
         "_drain_timer",
         "_focus_told",
         "_host",
         "_input",
         "_master",
         "_resize_timer",
+        "_retry",
         "_shadow",
         "_side",
         "journal",
         "killed",
         "marks",
+        "not_recorded",
         "pid",
         "row",
         "state",
@@ -144,6 +151,7 @@ class Session:
         self.state = State(row.state)
         self.pid = 0
         self.killed = False
+        self.not_recorded = ""  # why, while what it prints is lost to the record
         self._host = host
         self._master: int | None = None
         self._shadow = Shadow(self, host.loop)
@@ -153,7 +161,7 @@ class Session:
         self._drain_timer: TimerHandle | None = None
         self._resize_timer: TimerHandle | None = None
         self._at_end = False
-        self._disk_failed = False
+        self._retry = 0.0
         self.watchers: list[Callable[[], None]] = []
 
     @property
@@ -382,16 +390,31 @@ class Session:
         """Append output to the journal, if it is to be kept; without room for it, say so once and go on."""
         if not self.recorded:
             return
+        resumes = bool(self.not_recorded)
+        if resumes and not self._room_again():
+            return
         offset = self.journal.end
         try:
             self.journal.append(data)
             self.marks.add(self.journal, Kind.OUTPUT, self._host.now(), offset, data)
         except StoreError as error:
-            self._not_recorded(error)
+            self._could_not_record(error)
             return
-        if self._disk_failed:
-            self._disk_failed = False
+        if resumes:
+            self.not_recorded = ""
             self.warn("recorded again")
+
+    def _room_again(self) -> bool:
+        """Look now and then whether what failed works again; then begin behind the gap with a screen that is right."""
+        now = self._host.loop.time()
+        if now < self._retry:
+            return False
+        self._retry = now + RETRY
+        if not self.journal.has_room(ROOM):
+            return False
+        self._note(Kind.STATE, b"recorded again")
+        self._checkpoint()
+        return True
 
     def _note(self, kind: Kind, data: bytes) -> None:
         """Record something else that happened, as far as there is room."""
@@ -400,12 +423,18 @@ class Session:
         try:
             self.marks.add(self.journal, kind, self._host.now(), self.journal.end, data)
         except StoreError as error:
-            self._not_recorded(error)
+            self._could_not_record(error)
 
-    def _not_recorded(self, error: StoreError) -> None:
-        if not self._disk_failed:
-            self.warn(f"not recorded: {error}")
-        self._disk_failed = True
+    def _could_not_record(self, error: StoreError) -> None:
+        self._retry = self._host.loop.time() + RETRY
+        if self.not_recorded:
+            return
+        self.not_recorded = error.problem
+        self.warn(f"not recorded: {error}")
+        # The log may lie on the same disk, so whoever looks at the session is told, too.
+        body = f"session {self.name!r} is not recorded: {error}"
+        self.heard("notification", {"title": "agentmux", "body": body})
+        self.forward(Notification("agentmux", body))
 
     def _record_and_show(self, data: bytes) -> None:
         at = self.journal.end

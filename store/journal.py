@@ -109,7 +109,7 @@ class Journal:
                         sizes[int(found[1])] = entry.stat(follow_symlinks=False).st_size
                 elif found := _SNAPSHOT_NAME.fullmatch(entry.name):
                     snapshots.append(int(found[1]))
-                elif entry.name.endswith(".snap.tmp"):
+                elif entry.name.endswith(".tmp"):
                     os.unlink(entry.path)
         for start, stop in self._archived.items():
             if sizes.pop(start, None) is not None:
@@ -304,6 +304,19 @@ class Journal:
         except OSError as error:
             raise self._failed(error) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes can be written: they are, and deleted. What the system calls free knows no quotas."""
+        path = f"{self.path}/room.tmp"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                return os.write(fd, bytes(size)) == size
+            finally:
+                os.close(fd)
+                os.unlink(path)
+        except OSError:
+            return False
 
     def truncate(self, end: int) -> None:
         """Forget everything from offset ``end`` on, and the snapshots that knew it.

@@ -24,6 +24,7 @@ def run(asking: Asking, target: Target = None, json: Json = False) -> int | None
     }
     values["waits"] = session.waits
     values["recorded_bytes"] = session.journal.end
+    values["not_recorded"] = session.not_recorded or None
     if not session.live:
         session.release()
     if json:

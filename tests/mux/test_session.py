@@ -33,11 +33,12 @@ from agentmux.mux.screen import (
     ProgressState,
     ScreenEvent,
 )
-from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, Session
+from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, RETRY, Session
 from agentmux.mux.sessionerrors import InputFull, NotRunning
 from agentmux.store.database import Database
+from agentmux.store.errors import JournalFull
 from agentmux.store.inbox import Inbox, Phase
-from agentmux.store.journal import Journal
+from agentmux.store.journal import Chunk, Journal
 from agentmux.store.marks import Marks, records
 from agentmux.store.records import Kind, encode_size
 from agentmux.store.sessions import Sessions
@@ -391,9 +392,49 @@ def test_a_disk_that_refuses_is_warned_of_once_and_stops_nothing(session: Sessio
     assert first_row(session) == "one two"
     (warning,) = host.warnings
     assert warning.startswith("session 'api': not recorded: ")
+    assert warning.endswith(session.not_recorded)
+    [told] = viewer.heard
+    assert isinstance(told, Notification) and session.not_recorded in told.body
+    assert ("notification", {"title": told.title, "body": told.body}) in host.happened
     os.mkdir(session.journal.path)
+    loop.advance(RETRY)
     program.prints(b"three")
     assert host.warnings[1:] == ["session 'api': recorded again"]
+    assert not session.not_recorded
+    other = host.another(session)
+    assert first_row(other) == "one two three", "from a snapshot behind the gap"
+    other.close()
+    program.closes()
+
+
+def test_a_full_disk_that_takes_a_short_line_is_no_room(host: Host, loop: Loop) -> None:
+    class NearlyFull(Journal):
+        room = True
+
+        def append(self, data: Chunk) -> int:
+            if not self.room and len(data) > 3:
+                raise JournalFull(self.path, "no space left on device")
+            return super().append(data)
+
+        def has_room(self, size: int) -> bool:
+            return self.room and super().has_room(size)
+
+    journal = NearlyFull(str(host.folder / "journal-1"))
+    session = host.add(journal=journal)
+    program = Program(session, loop)
+    journal.room = False
+    shown = ""
+    for text in ("much", "few", "much", "few"):
+        shown += text
+        os.write(program.slave, text.encode())
+        loop.until(lambda: first_row(session) == shown, "output")  # noqa: B023 - called at once
+        loop.advance(RETRY)
+    assert session.journal.end == 0
+    assert len(host.warnings) == 1
+    journal.room = True
+    program.prints(b"much")
+    assert host.warnings[1:] == ["session 'api': recorded again"]
+    assert os.listdir(journal.path).count("room.tmp") == 0
     program.closes()
 
 
