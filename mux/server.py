@@ -165,9 +165,15 @@ def _lease(data: str) -> int:
     """Return a descriptor that holds the data folder for this server: two writers would spoil each other's records.
 
     Raises:
-        StoreFailed: another server has it, that of a socket of the same name in another runtime folder.
+        StoreFailed: another server has it, that of a socket of the same name in another runtime folder; or nothing
+            can be written there.
     """
-    fd = os.open(os.path.join(data, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    path = os.path.join(data, "lock")
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreFailed(f"can't open {path!r}: {reason}", "check disk and rights") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
