@@ -59,6 +59,7 @@ class Indexer:
         self._warn = warn
         self._done = done
         self._waiting: dict[int, Session] = {}
+        self._dropped: dict[int, int] = {}  # sessions, and up to where their output is not kept any more
         self._said = False  # something: prompts or messages may wait
         self._work: Iterator[None] | None = None
         self._current: tuple[Session, int] | None = None  # whose output it is about, and up to where
@@ -75,9 +76,15 @@ class Indexer:
         self._waiting[session.id] = session
         self._begin()
 
+    def dropped(self, session: int, end: int) -> None:
+        """The recording of a session is gone up to offset ``end``: what it showed there is not to be found any more."""
+        self._dropped[session] = end
+        self._begin()
+
     def forget(self, session: int) -> None:
         """Index nothing of that session any more."""
         self._waiting.pop(session, None)
+        self._dropped.pop(session, None)
         if self._current is not None and self._current[0].id == session:
             self._work = self._current = None
 
@@ -109,7 +116,7 @@ class Indexer:
         except StoreError as error:
             self._warn(f"not indexed for search: {error}")
             self._finish()
-        if self._work is not None or self._said or self._waiting:
+        if self._work is not None or self._said or self._waiting or self._dropped:
             self._begin(self._loop.time() - begun)
 
     def _finish(self) -> None:
@@ -126,7 +133,13 @@ class Indexer:
             session = self._waiting.pop(number)
             self._current = session, session.journal.end
             return self._index_output(*self._current)
+        if self._dropped:
+            return self._drop(*self._dropped.popitem())
         return None
+
+    def _drop(self, session: int, end: int) -> Iterator[None]:
+        while self._stores.search.forget_output(session, end):
+            yield
 
     def _index_said(self) -> Iterator[None]:
         redaction = self._redact()
@@ -150,6 +163,7 @@ class Indexer:
     def _index_output(self, session: Session, end: int) -> Iterator[None]:
         index, redaction = self._stores.search, self._redact()
         journal = session.journal
+        yield from self._drop(session.id, journal.start)
         start = index.reached(Where.OUTPUT, session.id)
         while (start := max(start, journal.start)) < end:  # a flood may delete what waits
             stop = min(start + CHUNK, end)

@@ -149,7 +149,10 @@ class Memory:
 
     def _drop_segment(self, session: int, start: int) -> None:
         found = self._opened(session)
+        archive = self._stores.archive(session)
         if found is not None and found.journal.start == start:
             found.journal.drop_oldest()
         else:
-            self._stores.archive(session).drop(start)
+            archive.drop(start)
+        if left := archive.segments():
+            self.indexer.dropped(session, left[0][0])

@@ -1,8 +1,9 @@
-"""What is recorded has room, or says so; what two sessions print alike is kept once; a day of output stays in bounds."""
+"""The bounds of what is recorded: a disk without room, what two sessions print alike, a day of a busy agent."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import os
 import re
@@ -57,10 +58,14 @@ class Disk:
 
     def fill(self) -> None:
         """Leave no page free; a file's last page may have room."""
-        with open(os.open(self._ballast, os.O_CREAT | os.O_WRONLY, 0o600), "wb", 0) as file:
-            with contextlib.suppress(OSError):
-                while file.write(bytes(4096)) == 4096:
-                    pass
+        ballast = os.open(self._ballast, os.O_CREAT | os.O_WRONLY, 0o600)
+        try:
+            while os.write(ballast, bytes(4096)) == 4096:
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+        finally:
+            os.close(ballast)
 
     def make_room(self) -> None:
         """Undo that."""

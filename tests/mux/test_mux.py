@@ -1172,3 +1172,25 @@ def test_what_is_deleted_before_it_is_indexed_is_passed_over(world: World) -> No
 
 def test_a_session_knows_its_agent(world: World) -> None:
     assert world.new(name="shell").row.agent == "shell"
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["journal", "store"])
+def test_output_that_is_not_kept_any_more_is_not_found_either(world: World, by_itself: bool) -> None:
+    world.config.write_text("store-bytes = 1\n")
+    session = world.new(name="api")
+    search = world.stores.search.search
+    for word in ("badger", "otter", "weasel"):
+        world.prints(session, word.encode() + os.urandom(300).hex().encode())
+        session.journal.close_segment()
+        world.mux.memory.indexer.printed(session)
+        world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
+        assert len(search(word + "*")) == 1
+    if by_itself:
+        session.journal.drop_oldest()
+        session.journal.drop_oldest()
+        world.mux.memory.indexer.printed(session)
+    else:
+        world.loop.advance(TRIM_AFTER)
+    world.loop.until(lambda: not search("otter*"), "output not found", tick=0.01)
+    assert not search("badger*")
+    assert len(search("weasel*")) == 1

@@ -218,6 +218,18 @@ def test_a_record_can_not_go_before_its_documents(index: Index, database: Databa
     Sessions(database).forget(1)
 
 
+def test_output_up_to_a_place_is_forgotten(index: Index, database: Database) -> None:
+    for number in range(6):
+        index.add(output("word", number, session=1 + number % 2))
+        index.add(Document(1, Where.PROMPTS, 1.0, number, "word"))
+    assert [index.forget_output(1, 2, 1) for _ in range(3)] == [1, 1, 0]
+    assert [found.source for found in index.search("word", session=1, where=[Where.OUTPUT])] == [4]
+    assert len(index.search("word", session=2, where=[Where.OUTPUT])) == 3
+    assert len(index.search("word", where=[Where.PROMPTS])) == 6
+    assert index.reached(Where.OUTPUT, 1) == 4
+    database.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+
+
 def test_nothing_is_left_of_a_forgotten_session(index: Index, database: Database, path: Path) -> None:
     secret = "Zq9wSecretMarker"
     # The index keeps of a word only what differs from the one before it, in lower case.
