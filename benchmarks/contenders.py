@@ -120,9 +120,13 @@ class Agentmux(Contender):
     def version(self) -> str:
         return self._asked("--version")
 
-    def new_argv(self, session: str, argv: Sequence[str]) -> list[str]:
+    def new_argv(self, session: str, argv: Sequence[str], *options: str) -> list[str]:
         size = ["-x", str(SIZE[0]), "-y", str(SIZE[1])]
-        return self._argv("new", "-d", "-s", session, *size, "--", *argv)
+        return self._argv("new", "-d", "-s", session, *size, *options, "--", *argv)
+
+    def unrecorded_argv(self, session: str, argv: Sequence[str]) -> list[str]:
+        """Return the command that starts a session of which nothing is kept."""
+        return self.new_argv(session, argv, "--no-record")
 
     def attach_argv(self, session: str) -> list[str]:
         return self._argv("attach", "-t", session)

@@ -1,17 +1,23 @@
-"""How fast a program gets its output out, as it sees it itself, with nobody attached and with somebody."""
+"""How fast a program gets its output out, as it sees it itself, with nobody attached and with somebody.
+
+Also what recording costs: the same output in turns from a session that is recorded and from one that is not.
+"""
 
 from __future__ import annotations
 
 from time import monotonic, perf_counter
 
-from ..contenders import Contender
+from ..contenders import Agentmux, Contender
 from ..programs import END
 from ..table import Line, against
-from ..tools import Actor, Problem, Stage, Terminal, median
+from ..tools import Actor, Problem, Stage, Terminal, median, run_timed
 
 KINDS = {"ascii": "plain lines", "rgb": "RGB colours", "ink": "Ink-like frames", "cjk": "CJK"}
 LONGEST = 60.0
 """Seconds for one order."""
+
+RECORDED = 0.9
+"""Of the rate without recording, what a recorded session should have."""
 
 WARM_UP = 16 << 20
 """Bytes that nobody counts, after which every scrollback is full."""
@@ -31,6 +37,10 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                 actors[one.name].order(kind="ascii", bytes=WARM_UP)
                 actors[one.name].answer(LONGEST)
     lines: list[Line] = []
+    for one in servers:
+        if isinstance(one, Agentmux) and one.name in actors:
+            with stage.trying(one.name):
+                lines += _recording(stage, one, actors[one.name])
     for attached in (False, True):
         if attached:
             for one in servers:
@@ -46,6 +56,32 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
             one.stop()
     for actor in actors.values():
         actor.close()
+    return lines
+
+
+def _recording(stage: Stage, ours: Agentmux, recorded: Actor) -> list[Line]:
+    run_timed(ours.unrecorded_argv("unrecorded", stage.program("produce", "unrecorded")), ours.env)
+    unrecorded = stage.actor("unrecorded")
+    unrecorded.order(kind="ascii", bytes=WARM_UP)
+    unrecorded.answer(LONGEST)
+    lines: list[Line] = []
+    rounds = stage.numbers(5, 15)
+    size = stage.numbers(4, 16) << 20
+    for kind in ("ascii", "ink"):
+        ratios: list[float] = []
+        for number in range(1, rounds + 1):
+            stage.say(f"{KINDS[kind]} recorded and not {number}/{rounds}")
+            rates: dict[Actor, float] = {}
+            for actor in (recorded, unrecorded) if number % 2 else (unrecorded, recorded):
+                actor.order(kind=kind, bytes=size)
+                done, took = actor.answer(LONGEST)
+                rates[actor] = done / took
+            ratios.append(rates[recorded] / rates[unrecorded])
+        ratio = median(ratios)
+        name = f"{KINDS[kind]}, detached, recorded / not"
+        samples = {ours.name: len(ratios)}
+        lines.append(Line("throughput", name, "", {ours.name: ratio}, f">= {RECORDED:g}", ratio >= RECORDED, samples))
+    unrecorded.close()
     return lines
 
 
