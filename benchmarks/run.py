@@ -25,7 +25,7 @@ How to read it
 - ``throughput``: what the program sees: bytes that its terminal took, by its own clock. Attached, the benchmark reads
   the client's terminal as fast as it can; "until the end is seen" is the rate up to the last line on that terminal.
   Servers that drop what a client can't keep up with may be seen ending late, never wrong. "Recorded / not" compares two
-  sessions of one agentmux, in turns: the median of the rounds' ratios.
+  agentmux servers, in turns: the median of the rounds' ratios.
 - ``memory``: what sessions cost is private memory. PSS counts a page that n processes share as 1/n, whoever they
   are: it moves with other interpreters on the machine. agentmux is server and keeper, screen and dtach are the
   processes of all sessions. Ticks are utime + stime as the kernel accounts them, 10 ms each.
