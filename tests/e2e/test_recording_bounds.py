@@ -23,7 +23,6 @@ from world import World, wait_until
 
 LINES = """
 import sys
-import time
 n = 0
 print("ready", flush=True)
 for order in sys.stdin:

@@ -1190,6 +1190,9 @@ def test_output_that_is_not_kept_any_more_is_not_found_either(world: World, by_i
         session.journal.drop_oldest()
         world.mux.memory.indexer.printed(session)
     else:
+        world.keeper.ends(session.id, 0)
+        world.loop.until(lambda: not session.live, "end")
+        world.loop.until(lambda: world.mux.memory.indexer.idle, "idle index", tick=0.01)
         world.loop.advance(TRIM_AFTER)
     world.loop.until(lambda: not search("otter*"), "output not found", tick=0.01)
     assert not search("badger*")
