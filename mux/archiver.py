@@ -175,7 +175,6 @@ class Archiver:
             packed = future.result()
             self._stores.archive(session.id).add(packed, self._now())
             session.journal.put_away(packed.start)
-            session.marks.put_away(packed.start)
             self._failed = False
             self._grown()
         except StoreError as error:  # it stays in its file, and the next segment that is closed tries again

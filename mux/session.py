@@ -396,7 +396,7 @@ class Session:
         offset = self.journal.end
         try:
             self.journal.append(data)
-            self.marks.add(self.journal, Kind.OUTPUT, self._host.now(), offset, data)
+            self._mark(Kind.OUTPUT, offset, data)
         except StoreError as error:
             self._could_not_record(error)
             return
@@ -421,9 +421,16 @@ class Session:
         if not self.recorded:
             return
         try:
-            self.marks.add(self.journal, kind, self._host.now(), self.journal.end, data)
+            self._mark(kind, self.journal.end, data)
         except StoreError as error:
             self._could_not_record(error)
+
+    def _mark(self, kind: Kind, offset: int, data: bytes) -> None:
+        marks = self.marks
+        marks.add(self.journal, kind, self._host.now(), offset, data)
+        if marks.damaged or marks.missing:
+            self.warn(f"its recording ended damaged: {marks.missing} bytes of output and {marks.damaged} of marks lost")
+            marks.damaged = marks.missing = 0
 
     def _could_not_record(self, error: StoreError) -> None:
         self._retry = self._host.loop.time() + RETRY

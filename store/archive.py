@@ -5,6 +5,7 @@ What two sessions printed alike in a segment is then kept once.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from dataclasses import dataclass
@@ -57,6 +58,19 @@ def pack(blobs: Blobs, folder: str, start: int) -> Packed:
     return Packed(start, output, compressed, min(times), max(times))
 
 
+def delete_files(folder: str, start: int) -> None:
+    """Delete the files of the segment that begins at ``start``, which has its row.
+
+    That of the output goes last: as long as it is there, whoever opens the journal calls this again.
+
+    Raises:
+        OSError: one can't be deleted.
+    """
+    for kind in ("marks", "raw"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{start:020d}.{kind}")
+
+
 @dataclass(frozen=True, slots=True)
 class Old:
     """A segment that may go, because its session has a newer one."""
@@ -101,12 +115,12 @@ class Archive:
         return [(start, stop) for start, stop in rows]
 
     def add(self, packed: Packed, created: float) -> None:
-        """Record a segment whose blob is written. Twice is once.
+        """Record a segment whose blob is written, so that no power cut takes it: its files may go. Twice is once.
 
         Raises:
             BlobMissing: the blob was removed meanwhile; pack it again.
         """
-        with self._database.transaction():
+        with self._database.transaction(synced=True):
             self._blobs.add(packed.output, created)
             self._database.execute(
                 "INSERT INTO segment (session, start, stop, first, last, stream, marks)"

@@ -251,7 +251,8 @@ class Blobs:
             yield (number + 1) / _FOLDERS
         for table, column in _REFERENCES:
             rows = self._database.execute(
-                f"SELECT DISTINCT {column} FROM {table} WHERE {column} NOT IN (SELECT digest FROM blob)"
+                f"SELECT DISTINCT {column} FROM {table}"
+                f" WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT digest FROM blob)"
             )
             problems += [
                 f"{table}.{column} refers to the blob {self._path(digest)}, it has no row" for (digest,) in rows

@@ -102,21 +102,27 @@ class Database:
             raise self._explained(error) from error
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, synced: bool = False) -> Iterator[None]:
         """Make what is done inside happen whole or not at all. They do not nest.
 
         The write lock is taken at once: a transaction that starts by reading
-        could be refused in its middle, where nobody expects it.
+        could be refused in its middle, where nobody expects it. With ``synced`` it is on the disk when this returns,
+        and all that was committed before.
         """
         assert not self._connection.in_transaction, "transactions do not nest"
-        self.execute("BEGIN IMMEDIATE")
+        if synced:
+            self.execute("PRAGMA synchronous = FULL")
         try:
+            self.execute("BEGIN IMMEDIATE")
             yield
             self.execute("COMMIT")
         except BaseException:
             # A full disk makes SQLite roll back by itself; then there is nothing left to do.
             self._connection.rollback()
             raise
+        finally:
+            if synced:
+                self.execute("PRAGMA synchronous = NORMAL")
 
     def checkpoint(self) -> None:
         """Fold the log into the file and empty it: what was deleted is then in neither.

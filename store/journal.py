@@ -28,7 +28,7 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import TypeAlias
 
-from .archive import Archive
+from .archive import Archive, delete_files
 from .errors import NO_ROOM, JournalError, JournalFull, OutsideJournal
 
 SEGMENT = 8 << 20
@@ -113,7 +113,7 @@ class Journal:
                     os.unlink(entry.path)
         for start, stop in self._archived.items():
             if sizes.pop(start, None) is not None:
-                os.unlink(self._file(start))  # we died between putting it away and deleting it here
+                delete_files(self.path, start)  # we died between putting it away and deleting it here
             sizes[start] = stop - start
         filled = sorted(start for start, size in sizes.items() if size)
         run: list[int] = []
@@ -257,11 +257,11 @@ class Journal:
         return [start for start, stop in pairwise(self._starts) if stop <= most and start not in self._archived]
 
     def put_away(self, start: int) -> None:
-        """Read the segment from the archive from now on. Called when it is there."""
+        """Read the segment and its marks from the archive from now on. Called when they are there."""
         if start in self._starts[:-1]:
             self._archived[start] = self._starts[self._starts.index(start) + 1]
             with contextlib.suppress(OSError):  # the next one that opens the journal deletes it
-                self._unlink(self._file(start))
+                delete_files(self.path, start)
 
     def read(self, offset: int, limit: int) -> bytes:
         """Return up to ``limit`` bytes from ``offset`` on; less only at the end, nothing at ``end``.

@@ -38,13 +38,15 @@ class Marks:
 
     Attributes:
         damaged: bytes of a file's end that did not add up and were cut off.
+        missing: bytes of output that marks told of and the journal had lost; those marks were cut off, too.
     """
 
-    __slots__ = ("_archive", "_fd", "_last", "_path", "_segment", "_size", "damaged")
+    __slots__ = ("_archive", "_fd", "_last", "_path", "_segment", "_size", "damaged", "missing")
 
     def __init__(self, path: str, archive: Archive | None = None) -> None:
         """``path`` is the journal's folder."""
         self.damaged = 0
+        self.missing = 0
         self._archive = archive
         self._path = path
         self._fd = -1
@@ -60,7 +62,7 @@ class Marks:
         """
         try:
             if self._fd < 0 or self._segment != journal.segment_start:
-                self._open(journal)
+                self._open(journal, offset)
             if kind is Kind.OUTPUT and (last := self._merging(at, offset, len(data))) is not None:
                 made = replace(last, length=last.length + len(data), sum=crc32(data, last.sum))
                 position = self._size - HEADER
@@ -86,18 +88,23 @@ class Marks:
             count = os.pwrite(self._fd, data, position)
             data, position = data[count:], position + count
 
-    def _open(self, journal: Journal) -> None:
+    def _open(self, journal: Journal, offset: int) -> None:
+        """Open the file of the current segment. Output ends at ``offset``: what tells of more than that goes."""
         self.release()
         path = self._file(journal.segment_start)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._segment = journal.segment_start
         with open(self._fd, "rb", closefd=False) as file:
             scan = Scan(file.read())
-        for _ in scan:
-            pass
-        self._size = scan.sound
-        if rest := len(scan.data) - scan.sound:
-            self.damaged += rest
+        told, sound = offset, 0
+        for found in scan:
+            told = max(told, found.offset + found.length * (found.kind is Kind.OUTPUT))
+            if told == offset:
+                sound = scan.sound
+        self._size = scan.sound if told == offset else sound
+        self.missing += told - offset
+        self.damaged += len(scan.data) - scan.sound
+        if self._size < len(scan.data):
             os.ftruncate(self._fd, self._size)
         for start, following in pairwise(self._files()):
             if following <= journal.start:  # all of it is about output that was deleted
@@ -129,11 +136,6 @@ class Marks:
                 return file.read()
         except FileNotFoundError:  # deleted since we looked
             return b""
-
-    def put_away(self, start: int) -> None:
-        """Read the marks of that segment from the archive from now on. Called when they are there."""
-        with contextlib.suppress(OSError):
-            self._unlink(start)
 
     def release(self) -> None:
         """Close the descriptor, if one is open."""

@@ -25,7 +25,10 @@ from agentmux.store.messages import Messages, Role, Source
 from agentmux.store.sessions import Sessions
 from agentmux.store.texts import INLINE
 
-EFFECTS = {"open", "mkdir", "utime", "write", "fsync", "replace", "unlink", "connect", "execute", "rollback", "close"}
+EFFECTS = {
+    "open", "mkdir", "utime", "write", "pwrite", "ftruncate", "fsync", "replace", "unlink",
+    "connect", "execute", "rollback", "close",
+}  # fmt: skip
 LATER = 1e12
 OLD, FIRST, SECOND = (character * (INLINE + 1) for character in "ofs")
 

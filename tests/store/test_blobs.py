@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from agentmux.store.blobs import Blobs, Swept, Written, finished
 from agentmux.store.database import Database
 from agentmux.store.errors import BlobBroken, BlobMissing, StoreError, StoreFull, StoreUnsafe
+from agentmux.store.messages import Messages, Role, Source
 from agentmux.store.sessions import Sessions
 
 WRITER = Path(__file__).with_name("mortal_writer.py")
@@ -296,6 +297,11 @@ class TestDamage:
         refer(database, session, hashlib.sha256(b"gone").digest(), column)
         path = file_of(folder, b"gone")
         assert finished(blobs.verifying()) == [f"{column} refers to the blob {path}, it has no row"]
+
+    def test_a_short_text_needs_no_blob(self, blobs: Blobs, database: Database, session: int) -> None:
+        Messages(database, blobs).add(session, Role.USER, 1.0, Source.SEND, {}, "short")
+        assert blobs.total()[0] == 0  # NULL is in no empty set
+        assert finished(blobs.verifying()) == []
 
     def test_progress(self, blobs: Blobs) -> None:
         for work in (blobs.verifying(), blobs.sweeping(LATER)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,8 @@ from agentmux.store import schema
 from agentmux.store.database import Database
 from agentmux.store.schema import MIGRATIONS, migrate, version
 from agentmux.store.sessions import Sessions
+
+MIGRANT = Path(__file__).with_name("mortal_migrant.py")
 
 
 @pytest.fixture
@@ -73,6 +77,15 @@ def test_a_step_that_fails_leaves_no_trace(db: sqlite3.Connection, monkeypatch: 
     assert not db.in_transaction
     assert version(db) == len(MIGRATIONS)
     assert "half" not in dict(tables(db))
+
+
+@pytest.mark.parametrize("stride", [97, pytest.param(3, marks=pytest.mark.prove)])
+def test_killed_anywhere_in_a_migration_whole_steps_are_done(tmp_path: Path, stride: int) -> None:
+    done = subprocess.run([sys.executable, str(MIGRANT), str(tmp_path), str(stride)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    instructions, versions = map(int, done.stdout.split())
+    assert instructions > 1000
+    assert versions == len(MIGRATIONS)  # killed in each step after the first, and once not at all
 
 
 def test_every_table_is_strict(db: sqlite3.Connection) -> None:

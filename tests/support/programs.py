@@ -12,19 +12,18 @@ from world import World, wait_until
 
 COUNT = """
 import os, sys, time
-name, end, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
+name, end, pause, lines = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
 out = open(1, "wb", 1 << 16, closefd=False)
 n = 0
 while not os.path.exists(end):
-    for _ in range(1 if pause else 200):
+    for _ in range(lines):
         n += 1
         out.write(b"line %d\\n" % n)
     out.flush()
     if pause: time.sleep(pause)
 with open(f"{end}.{name}", "w") as file: file.write(str(n))
 """
-"""Print numbered lines, as fast as possible or with a pause, until a file appears; then say how many."""
-
+"""Print so many numbered lines at once, with or without a pause, until a file appears; then say how many."""
 
 ECHO_KEYS = """
 import os, sys, tty
@@ -144,10 +143,10 @@ class Counters:
         self.end = os.path.join(world.home, "end")
         self.names: list[str] = []
 
-    def start(self, name: str, pause: float) -> int:
-        """Start one; return its id."""
+    def start(self, name: str, pause: float, lines: int = 1) -> int:
+        """Start one that prints so many lines, pauses, and so on; without a pause 200. Return its id."""
         self.names.append(name)
-        return self.world.python(name, COUNT, name, self.end, str(pause))
+        return self.world.python(name, COUNT, name, self.end, str(pause), str(lines if pause else 200))
 
     def check(self) -> dict[str, int]:
         """End all and insist that each journal has each line once, in order; return how many there were."""
