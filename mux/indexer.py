@@ -6,6 +6,8 @@ it showed, without what the configuration's ``redact`` matches.
 
 from __future__ import annotations
 
+from time import process_time
+
 from agentmux.store.errors import StoreError
 from agentmux.store.messages import Role
 from agentmux.store.records import Kind
@@ -36,7 +38,13 @@ PAUSE = 0.005
 """Seconds between two steps at least, for everybody else."""
 
 SHARE = 0.1
-"""Part of the time that goes into it while there is much: a flood is then found some minutes later, and runs on."""
+"""Part of the time that goes into it while there is much."""
+
+BUSY_SHARE = 0.03
+"""Likewise while the server is busy with other things: what a flood prints is found minutes later, and it runs on."""
+
+BUSY = 0.5
+"""Part of the time, since the last step, in which it did something else."""
 
 
 class Indexer:
@@ -65,6 +73,8 @@ class Indexer:
         self._current: tuple[Session, int] | None = None  # whose output it is about, and up to where
         self._timer: TimerHandle | None = None
         self._closed = False
+        self._busy = False
+        self._looked = (0.0, 0.0)  # loop time and CPU seconds at the end of the last step
 
     def said(self) -> None:
         """A prompt or a message was recorded."""
@@ -101,11 +111,14 @@ class Indexer:
 
     def _begin(self, took: float = 0.0) -> None:
         if self._timer is None and not self._closed:
-            self._timer = self._loop.call_later(max(PAUSE, took * (1 / SHARE - 1)), self._step)
+            share = BUSY_SHARE if self._busy else SHARE
+            self._timer = self._loop.call_later(max(PAUSE, took * (1 / share - 1)), self._step)
 
     def _step(self) -> None:
         self._timer = None
         begun = self._loop.time()
+        since, used = self._looked
+        self._busy = process_time() - used > BUSY * (begun - since)
         if self._work is None:
             self._work = self._next()
         try:
@@ -116,8 +129,9 @@ class Indexer:
         except StoreError as error:
             self._warn(f"not indexed for search: {error}")
             self._finish()
+        self._looked = self._loop.time(), process_time()
         if self._work is not None or self._said or self._waiting or self._dropped:
-            self._begin(self._loop.time() - begun)
+            self._begin(self._looked[0] - begun)
 
     def _finish(self) -> None:
         current, self._work, self._current = self._current, None, None
