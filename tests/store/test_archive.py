@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -109,6 +111,29 @@ def test_killed_before_any_change_of_the_disk_nothing_is_lost_or_twice(tmp_path:
     changes, without_rows = map(int, done.stdout.split())
     assert changes > 200
     assert without_rows > 3
+
+
+@pytest.mark.parametrize("deleted", range(3))
+def test_killed_while_its_files_are_deleted_the_rest_goes_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch, deleted: int
+) -> None:
+    before = fill(store)
+    store.archive.add(pack(store.blobs, store.path, 0), 9.0)
+    unlink, left = os.unlink, deleted
+
+    def dying(path: str) -> None:
+        nonlocal left
+        if not left:
+            raise OSError(errno.EIO, path)
+        left -= 1
+        unlink(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", dying)
+        store.journal.put_away(0)
+    store.open()
+    assert store.files() == {"10.raw", "10.marks", "20.raw", "20.marks"}
+    assert store.records() == before
 
 
 def test_the_row_is_on_the_disk_before_the_files_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

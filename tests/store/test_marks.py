@@ -217,6 +217,24 @@ def test_a_kind_of_a_newer_version_is_skipped() -> None:
     assert not list(Scan(mark(Kind.PROMPT, 1.0, 0, bytes(LONGEST + 1)).encoded()))
 
 
+def test_marks_of_a_newer_version_stay_where_they_are(folder: Path) -> None:
+    one = tape(folder)
+    one.output(1.0, b"a")
+    one.close()
+    newer = bytearray(mark(Kind.STATE, 1.0, 1, b"new").encoded())
+    newer[0] = 200
+    newer[28:32] = crc32(newer[:28]).to_bytes(4, "little")
+    path = folder / f"{0:020d}.marks"
+    with open(path, "ab") as file:
+        file.write(newer)
+    before = path.read_bytes()
+    one = tape(folder)
+    one.note(Kind.STATE, 3.0, b"lost")
+    one.close()
+    assert path.read_bytes().startswith(before)
+    assert (one.marks.missing, one.marks.damaged) == (0, 0)
+
+
 def test_nothing_is_open_that_was_released_and_files_are_private(folder: Path) -> None:
     one = tape(folder)
     before = set(os.listdir("/proc/self/fd"))

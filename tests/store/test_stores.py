@@ -141,9 +141,10 @@ def test_the_databases_log_cut_anywhere_loses_the_last_change(
         (copy / "store.db-shm").unlink(missing_ok=True)
         with closing(Stores(str(copy))) as stores:
             assert state(stores) == (after if cut == end else before), cut
-            if cut % 50 == 0 or cut >= end - 1:
-                assert stores.database.integrity_check() == []
-                assert finished(stores.blobs.verifying()) == []
+            if cut % 50 and cut < end - 1:  # the rest takes longer
+                continue
+            assert stores.database.integrity_check() == []
+            assert finished(stores.blobs.verifying()) == []
             if cut < end:
                 last(stores)
                 assert state(stores) == after
