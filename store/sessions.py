@@ -125,6 +125,17 @@ class Sessions:
         except NotUnique:
             raise NameTaken(name) from None
 
+    def spare(self, last: int) -> None:
+        """Give no id up to ``last`` to a new session."""
+        with self._database.transaction():
+            [(highest,)] = self._database.execute(
+                "SELECT coalesce(max(seq), -1) FROM sqlite_sequence WHERE name = 'session'"
+            )
+            if highest < 0:
+                self._database.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('session', ?)", (last,))
+            elif highest < last:
+                self._database.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'session'", (last,))
+
     def get(self, session: int) -> SessionRow:
         """Return the record with that id.
 

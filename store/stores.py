@@ -35,13 +35,16 @@ class Stores:
         """
         self.folder = folder
         self.database = Database(os.path.join(folder, "store.db"))
+        self.sessions = Sessions(self.database)
         try:
             private_folder(os.path.join(folder, "sessions"))
             self.blobs = Blobs(self.database, os.path.join(folder, "blobs"))
+            # A power cut may take the row of a new session and leave its folder, which is nobody else's.
+            names = os.listdir(os.path.join(folder, "sessions"))
+            self.sessions.spare(max((int(name) for name in names if name.isdecimal()), default=0))
         except BaseException:
             self.database.close()
             raise
-        self.sessions = Sessions(self.database)
         self.messages = Messages(self.database, self.blobs)
         self.history = History(self.database, self.blobs)
         self.search = Index(self.database)

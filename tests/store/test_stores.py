@@ -148,3 +148,20 @@ def test_the_databases_log_cut_anywhere_loses_the_last_change(
             if cut < end:
                 last(stores)
                 assert state(stores) == after
+
+
+def test_what_a_power_cut_left_of_a_session_is_not_another_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with closing(Stores(str(folder))) as stores:
+        first = stores.sessions.add("first", ["sh"], "/", created=1.0, size=(80, 24)).id
+        journal, marks = stores.recording(first)
+        journal.append(b"of the first")
+        journal.release()
+        marks.release()
+        stores.database.execute("DELETE FROM session")
+        stores.database.execute("DELETE FROM sqlite_sequence WHERE name = 'session'")
+    for expected in (first + 1, first + 2):
+        with closing(Stores(str(folder))) as stores:
+            other = stores.sessions.add(f"other-{expected}", ["sh"], "/", created=2.0, size=(80, 24)).id
+            assert other == expected
+            assert stores.recording(other)[0].end == 0
