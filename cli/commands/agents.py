@@ -31,12 +31,12 @@ class Action(enum.Enum):
 
 def run(
     socket: str,
-    action: Annotated[Action, Argument(help="list them, or check a file.")] = Action.LIST,
-    file: Annotated[str, Argument(metavar="[FILE]", help="check: the profile to look at.")] = "",
+    action: Annotated[Action, Argument(help="What to do: list them, or check a file.")] = Action.LIST,
+    file: Annotated[str, Argument(metavar="[FILE]", help="The profile to check.")] = "",
     versions: Annotated[bool, Option("--versions", help="Ask those that are installed for their version.")] = False,
     json: Json = False,
 ) -> int | None:
-    """List the agents that are known and where they are installed, or check a profile of your own."""
+    """List the agents that are known. Where they are installed; or check a profile of your own."""
     if (action is Action.CHECK) != bool(file):
         raise BadUsage("agents: check needs one file, list none", hint="write: agentmux agents check FILE")
     if file:
