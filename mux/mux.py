@@ -437,6 +437,7 @@ class Mux:
         taken = {session.name for session in self.live()}
         name = targets.checked_name(spec.name) if spec.name else targets.free_name(argv[0], taken)
         size = sizes.clamped(spec.size or sizes.parsed(self.config().text("default-size")))
+        profile = self._profiles.of(argv)
         try:
             row = self.rows.add(
                 name,
@@ -446,8 +447,8 @@ class Mux:
                 size=size,
                 env=spec.extra,
                 labels=spec.labels,
-                agent=self._profiles.of(argv),
-                record=spec.record or self.config().text("record"),
+                agent=profile.name if profile else None,
+                record=spec.record or (profile.record if profile else "") or self.config().text("record"),
             )
         except RowNameTaken:
             raise NameTaken(name) from None

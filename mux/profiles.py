@@ -5,6 +5,7 @@
     title = "Claude Code"              what people call it
     tested = "2.1.330"                 the versions that this was tested with
     version = ["claude", "--version"]  what prints the installed one
+    record = "all"                     how much is remembered of it: all, screen or off
 
     [recognise]
     commands = ["claude"]              names of its commands
@@ -30,9 +31,11 @@ KEYS: Mapping[str, tuple[type, str]] = {
     "title": (str, "a string"),
     "tested": (str, "a string"),
     "version": (list, "a list of words"),
+    "record": (str, "a string"),
     "recognise": (dict, "a table"),
 }
 RECOGNISE = ("commands", "packages")
+RECORD = ("all", "screen", "off")
 
 
 class BadProfile(AgentmuxError):
@@ -49,6 +52,7 @@ class Profile:
     Attributes:
         tested: the versions it was tested with, "" for none.
         version: the words of the command that prints the installed version, none where there is no such thing.
+        record: how much is remembered of its sessions, "" for what the configuration says.
         path: the file that says so.
     """
 
@@ -56,6 +60,7 @@ class Profile:
     title: str
     tested: str
     version: tuple[str, ...]
+    record: str
     marks: Marks
     path: str
 
@@ -88,6 +93,8 @@ def parse(text: str, path: str) -> Profile:
         where = (key,) if key == "version" else ("recognise", key)
         if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
             raise wrong(f"{'.'.join(where)!r} needs a list of words", *where)
+    if table.get("record", "all") not in RECORD:
+        raise wrong(f"'record' must be one of {', '.join(RECORD)}", "record")
     if not table.get("title"):
         raise BadProfile(path, "'title' is missing")
     if not recognise.get("commands"):
@@ -97,6 +104,7 @@ def parse(text: str, path: str) -> Profile:
         table["title"],
         table.get("tested", ""),
         tuple(table.get("version", ())),
+        table.get("record", ""),
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
         path,
     )
@@ -145,9 +153,10 @@ class Profiles:
                 self._profiles.setdefault(profile.name, profile)
         return list(self._profiles.values())
 
-    def of(self, argv: Sequence[str]) -> str | None:
-        """Return the name of the agent that a command line starts, None where it is none that is known."""
-        return recognised(argv, ((one.name, one.marks) for one in self.all()))
+    def of(self, argv: Sequence[str]) -> Profile | None:
+        """Return the profile of the agent that a command line starts, None where it is none that is known."""
+        name = recognised(argv, ((one.name, one.marks) for one in self.all()))
+        return None if name is None else self._profiles[name]
 
 
 def _files(folder: str) -> list[tuple[str, int]]:

@@ -1170,8 +1170,13 @@ def test_what_is_deleted_before_it_is_indexed_is_passed_over(world: World) -> No
     assert not [line for line in world.logged if "index" in line]
 
 
-def test_a_session_knows_its_agent(world: World) -> None:
-    assert world.new(name="shell").row.agent == "shell"
+def test_a_session_knows_its_agent_and_how_much_is_remembered_of_it(world: World) -> None:
+    folder = world.config.with_name(f"{world.config.name}.agents")
+    folder.mkdir()
+    world.config.write_text('record = "screen"\n')
+    assert (world.new(name="shell").row.agent, world.new().row.record) == ("shell", "screen")
+    (folder / "shell.toml").write_text('title = "x"\nrecord = "off"\n[recognise]\ncommands = ["sh"]\n')
+    assert world.new(name="other").row.record == "off"
 
 
 @pytest.mark.parametrize("by_itself", [True, False], ids=["journal", "store"])

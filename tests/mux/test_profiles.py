@@ -7,6 +7,12 @@ import pytest
 
 from agentmux.mux.profiles import FOLDER, BadProfile, Profiles, parse, read
 
+
+def name(profiles: Profiles, command: str) -> str | None:
+    profile = profiles.of([command])
+    return profile.name if profile else None
+
+
 GOOD = 'title = "Mine"\n[recognise]\ncommands = ["mine"]\n'
 
 
@@ -20,19 +26,19 @@ def test_all_of_ours_are_good() -> None:
 
 def test_the_users_own_come_first_and_are_read_again(tmp_path: Path) -> None:
     profiles = Profiles(str(tmp_path))
-    assert profiles.of(["mine"]) is None
+    assert name(profiles, "mine") is None
     (tmp_path / "mine.toml").write_text(GOOD)
-    assert profiles.of(["mine"]) == "mine"
+    assert name(profiles, "mine") == "mine"
     (tmp_path / "claude.toml").write_text(GOOD.replace("mine", "klaus"))
-    assert (profiles.of(["klaus"]), profiles.of(["claude"])) == ("claude", None)
+    assert (name(profiles, "klaus"), name(profiles, "claude")) == ("claude", None)
     os.unlink(tmp_path / "claude.toml")
-    assert (profiles.of(["klaus"]), profiles.of(["claude"])) == (None, "claude")
+    assert (name(profiles, "klaus"), name(profiles, "claude")) == (None, "claude")
 
 
 def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
     (tmp_path / "claude.toml").write_text("titel = 1\n")
     profiles = Profiles(str(tmp_path))
-    assert profiles.of(["claude"]) == "claude"
+    assert name(profiles, "claude") == "claude"
     assert len(profiles.warnings) == 1 and "line 1: no key 'titel'" in profiles.warnings[0]
 
 
@@ -40,11 +46,15 @@ def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("title = ", "invalid value (at end of document)"),
-        ('title = "x"\n\nnonsense = 1\n', "line 3: no key 'nonsense'; there are: title, tested, version, recognise"),
+        (
+            'title = "x"\n\nnonsense = 1\n',
+            "line 3: no key 'nonsense'; there are: title, tested, version, record, recognise",
+        ),
         ("\ntitle = 1\n", "line 2: 'title' needs a string"),
         ('title = "x"\nversion = "x"\n', "line 2: 'version' needs a list of words"),
         ('title = "x"\nversion = [1]\n', "line 2: 'version' needs a list of words"),
         ('title = "x"\nrecognise = 5\n', "line 2: 'recognise' needs a table"),
+        ('title = "x"\nrecord = "some"\n', "line 2: 'record' must be one of all, screen, off"),
         (GOOD + "command = []\n", "line 4: no key 'recognise.command'; there are: commands, packages"),
         (GOOD + 'packages = [""]\n', "line 4: 'recognise.packages' needs a list of words"),
         (GOOD.replace("title", "tested"), "'title' is missing"),
