@@ -82,9 +82,13 @@ class Asking:
         """Let everybody else have a turn: whoever works for long calls this every few milliseconds."""
         await self.until(self.loop.call_soon)
 
-    def progress(self, what: str) -> Progress:
-        """Return what shows on the client's terminal how far work is, if its standard error is one."""
-        columns = (self.request.size[0] or 80) if self.request.ttys[2] else 0
+    def progress(self, what: str, *, printing: bool = False) -> Progress:
+        """Return what shows on the client's terminal how far work is, if its standard error is one.
+
+        ``printing``: output is written meanwhile, so not where that goes to a terminal.
+        """
+        shown = self.request.ttys[2] and not (printing and self.request.ttys[1])
+        columns = (self.request.size[0] or 80) if shown else 0
         return Progress(what, columns, lambda data: self._peer.send(Kind.STDERR, data), self.loop.time)
 
     async def in_turns(self, what: str, work: Work[T]) -> T:

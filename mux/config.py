@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 
+RECORD = ("all", "screen", "off")
+"""How much of a session can be remembered: all, what it shows last, nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -118,7 +121,7 @@ OPTIONS = (
         "record",
         "all",
         "How much of a session is remembered: all, screen (what it shows last) or off.",
-        _one_of("all", "screen", "off"),
+        _one_of(*RECORD),
     ),
     Option("redact", "", "A regular expression: what matches is neither indexed nor exported.", _a_regex),
     Option("kill-grace", 2.0, "Seconds between SIGTERM and SIGKILL when a session is killed.", _at_least(0)),

@@ -21,7 +21,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .config import line_of, lower
+from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
 
@@ -35,7 +35,6 @@ KEYS: Mapping[str, tuple[type, str]] = {
     "recognise": (dict, "a table"),
 }
 RECOGNISE = ("commands", "packages")
-RECORD = ("all", "screen", "off")
 
 
 class BadProfile(AgentmuxError):

@@ -350,7 +350,7 @@ class Screen:
         says whether they shall. Takes 1 to 7 ms, up to 20 for a screen full of colours, and 10 to 50 for 10 000 rows
         of ``history``.
         """
-        return self._rows_above(history) + self._screen() + (self.pending() if pending else b"")
+        return self._rows_above(history) + self._picture() + (self.pending() if pending else b"")
 
     def draw_ahead(self, history: int) -> bool:
         """Make ``dump`` cost nothing until the screen changes, if it is not too large; return whether that was to do.
@@ -361,10 +361,10 @@ class Screen:
             return False
         self._ahead = True
         self._rows_above(history)
-        self._screen()
+        self._picture()
         return True
 
-    def _screen(self) -> bytes:
+    def _picture(self) -> bytes:
         from .emulator import dump
 
         drawn = dump.dump(self._terminal) if self._drawn is None else self._drawn

@@ -10,7 +10,7 @@ import subprocess
 from typing import Annotated
 
 from agentmux.mux import paths
-from agentmux.mux.errors import BadUsage
+from agentmux.mux.errors import AgentmuxError, BadUsage
 from agentmux.mux.profiles import Profile, Profiles, read
 
 from ..app import Argument, Option
@@ -45,13 +45,12 @@ def run(
         return None
     profiles = Profiles(paths.profiles_folder())
     known = sorted(profiles.all(), key=lambda one: one.name)
-    installed = {one.name: _installed(one) for one in known}
     said = _versions(known) if versions else {}
     rows = [
         {
             "name": one.name,
             "title": one.title,
-            "installed": installed[one.name],
+            "installed": _installed(one),
             "version": said.get(one.name),
             "tested": one.tested or None,
             "profile": one.path,
@@ -65,7 +64,7 @@ def run(
         body = [[safe(str(row[key] or "-")) for key in columns] for row in rows]
         write_all(1, table([key.upper() for key in columns], body).encode("utf-8", "replace") + b"\n")
     for warning in profiles.warnings:
-        fail(BadUsage(warning, hint="see: agentmux agents check FILE"))
+        fail(AgentmuxError(warning, hint="see: agentmux agents check FILE"))
     return 1 if profiles.warnings else 0
 
 

@@ -38,10 +38,8 @@ async def run(
     if format_ not in FORMATS:
         raise BadUsage(f"export: no format {format_!r}", hint="formats: " + ", ".join(FORMATS))
     begin = asking.mux.now() - ago(since, "--since") if since else 0.0
-    with asking.progress("exporting") as progress:
-        # Not where it would stand in the middle of what is written.
-        seen = progress.at if output or not asking.request.ttys[1] else lambda part: None
-        pieces = exported(asking.mux, session, FORMATS[format_], begin, seen)
+    with asking.progress("exporting", printing=not output) as progress:
+        pieces = exported(asking.mux, session, FORMATS[format_], begin, progress.at)
         if output:
             await _save(asking, pieces, output)
             return None

@@ -6,17 +6,13 @@ mortal_recorder.py FOLDER STRIDE    kill before every call that changes the disk
 
 from __future__ import annotations
 
-import itertools
 import os
-import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from mortal_reader import child, status
-from mortal_writer import killed_before_effect
+from mortal_writer import killed_everywhere
 
 from agentmux.store.archive import Archive, pack
 from agentmux.store.blobs import Blobs, finished
@@ -128,27 +124,5 @@ def check(folder: str) -> bool:
         return without_row
 
 
-def main(folder: str, stride: int) -> None:
-    prepare(f"{folder}/prepared")
-    without_rows = 0
-    for number in itertools.count(0, stride):
-        place = f"{folder}/{number}"
-        shutil.copytree(f"{folder}/prepared", place)
-
-        def run(number: int = number, place: str = place) -> None:
-            killed_before_effect(number, lambda: serve(place))
-
-        death = status(child(run))
-        if death not in (0, -signal.SIGKILL):
-            sys.exit(f"call {number}: it failed")
-        try:
-            without_rows += check(place)
-        except AssertionError as error:
-            sys.exit(f"call {number}: {error!r}")
-        if death == 0:
-            os.write(1, b"%d %d\n" % (number, without_rows))
-            return
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    killed_everywhere(sys.argv[1], int(sys.argv[2]), prepare, serve, check)

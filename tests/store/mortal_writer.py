@@ -100,7 +100,13 @@ def killed_before_effect(number: int, body: Callable[[], None]) -> None:
     sys.setprofile(None)
 
 
-def main(folder: str, stride: int) -> None:
+def killed_everywhere(
+    folder: str, stride: int, prepare: Callable[[str], None], serve: Callable[[str], None], check: Callable[[str], bool]
+) -> None:
+    """Kill ``serve`` before each change of the disk in a prepared folder of its own, and ``check`` what is there.
+
+    Prints how many changes there were, and after how many ``check`` returned True.
+    """
     prepare(f"{folder}/prepared")
     without_rows = 0
     for number in itertools.count(0, stride):
@@ -123,4 +129,4 @@ def main(folder: str, stride: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    killed_everywhere(sys.argv[1], int(sys.argv[2]), prepare, serve, check)
