@@ -72,8 +72,9 @@ class _Transcript:
         return max(1, SCROLLBACK // (_CELL * self._screen.size[0]))
 
     def printed(self, data: bytes) -> Iterator[str]:
-        self._links = self._links or _LINKS in self._before + data
-        self._before = data[1 - len(_LINKS) :]
+        seen = self._before + data
+        self._links = self._links or _LINKS in seen
+        self._before = seen[1 - len(_LINKS) :]
         at = 0
         while at < len(data):
             piece = data[at : at + self._room]

@@ -304,6 +304,12 @@ def test_the_links_of_a_program_are_in_the_page(scrolled: int, cut: int) -> None
     assert "http" not in made(Format.TEXT, printed(*pieces)).decode()
 
 
+def test_a_link_that_comes_byte_by_byte_is_in_the_page() -> None:
+    stream = b"\x1b]8;;http://a.example\x1b\\here\x1b]8;;\x1b\\"
+    page = made(Format.HTML, printed(*(stream[at : at + 1] for at in range(len(stream))))).decode()
+    assert '<a href="http://a.example" rel="noopener noreferrer">here</a>' in page
+
+
 def test_a_quote_does_not_end_a_link() -> None:
     from agentmux.mux.html import page
 
