@@ -19,7 +19,8 @@ How to read it
 - ``commands``: from posix_spawn to the end of the process, output to /dev/null, five sessions in the server.
 - ``start``: cold means no server, and a server name never used before, so data folders are made as well.
 - ``attach``: from fork to the session's last line on a new terminal, or from the keys that switch to the next one. The
-  floor is a bare interpreter. dtach shows nothing until the program prints.
+  sessions have printed nothing for 5 s, as those that wait for their user. The floor is a bare interpreter. dtach shows
+  nothing until the program prints.
 - ``echo``: one byte typed on the client's terminal, and the time until the raw-mode program's answer is there.
   Floods are ``yes`` in other sessions of the same server; those of contenders who are not measured are stopped.
 - ``throughput``: what the program sees: bytes that its terminal took, by its own clock. Attached, the benchmark reads
