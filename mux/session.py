@@ -54,6 +54,9 @@ SHARE = 1 << 12
 """What a pane gets at a turn when others are as busy: 4 KiB, the kernel's own piece, take 0.1 ms to handle,
 0.3 ms when each line is a character long (`yes`). Somebody who types elsewhere waits for a turn or two."""
 
+PIECE = 1 << 10
+"""The kernel hands out up to 4095 bytes at once: less than this was the rest."""
+
 REPLY_LIMIT = 1 << 16
 """Answers to terminal queries kept for a program that asks and does not read."""
 
@@ -366,12 +369,12 @@ class Session:
         filled = 0
         ended = False
         try:
-            while filled < share:
+            while True:
                 count = inbox.read(master, share - filled)
                 filled += count
-                if count < 1024:  # the kernel hands out up to 4095 at once: that was the rest
-                    ended = count == 0
-                    break
+                ended = count == 0
+                if count < PIECE or share - filled < PIECE:
+                    break  # a read that finds nothing waits until a worker of the kernel has looked
         except BlockingIOError:
             pass
         except OSError as error:

@@ -318,6 +318,22 @@ def test_a_turn_is_bounded(session: Session, program: Program, host: Host) -> No
     assert max(sizes) <= 1000
 
 
+def test_what_is_left_of_a_share_is_not_read_for(
+    session: Session, program: Program, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    read = Inbox.read
+
+    def counted(self: Inbox, fd: int, limit: int = 0) -> int:
+        sizes.append(read(self, fd, limit))
+        return sizes[-1]
+
+    monkeypatch.setattr(Inbox, "read", counted)
+    host.most = 4096
+    program.prints(b"a" * 8190)  # the kernel hands out 4095
+    assert [size for size in sizes if size < 1024] == []
+
+
 def test_queries_are_answered_once_and_not_shown_to_viewers(session: Session, program: Program) -> None:
     viewers = [Viewer(), Viewer()]
     for viewer in viewers:
