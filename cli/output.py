@@ -50,6 +50,20 @@ def facts(mux: Mux, row: Record) -> Facts:
         "starts": row.starts,
         "record": row.record,
         "agent": row.agent,
+        **doing(mux, row),
+    }
+
+
+def doing(mux: Mux, row: Record) -> Facts:
+    """Return what a session does, and since when: ``about`` is what it waits for, ``asks`` in its own words."""
+    verdict = mux.verdict(row)
+    reason = verdict.reason if verdict.about else None
+    return {
+        "status": verdict.status.value,
+        "since": verdict.since,
+        "about": verdict.about or None,
+        "asks": reason.text or None if reason else None,
+        "options": list(reason.options) if reason else [],
     }
 
 

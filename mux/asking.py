@@ -20,10 +20,11 @@ T = TypeVar("T")
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from agentmux.store.blobs import Work
     from agentmux.store.history import History
+    from agentmux.store.ledger import Ledger
     from agentmux.store.messages import Message, Messages
 
     from .events import Happened
@@ -135,8 +136,8 @@ class Asking:
         register(lambda: None if future.done() else future.set_result(None))
         await future
 
-    async def changed(self, session: Session, deadline: float | None) -> bool:
-        """Wait until ``session`` prints or ends; False at ``deadline`` (loop time)."""
+    async def changed(self, sessions: Sequence[Session], deadline: float | None) -> bool:
+        """Wait until one of ``sessions`` prints, does something else, or ends; False at ``deadline`` (loop time)."""
         future = self.loop.create_future()
 
         def wake(reached: bool) -> None:
@@ -147,11 +148,13 @@ class Asking:
             wake(True)
 
         timer = None if deadline is None else self.loop.call_at(deadline, wake, False)
-        session.watchers.append(changed)
+        for session in sessions:
+            session.watchers.append(changed)
         try:
             return bool(await future)
         finally:
-            session.watchers.remove(changed)
+            for session in sessions:
+                session.watchers.remove(changed)
             if timer is not None:
                 timer.cancel()
 
@@ -195,6 +198,11 @@ class Asking:
     def messages(self) -> Messages:
         """What was said in each session."""
         return self.mux.stores.messages
+
+    @property
+    def ledger(self) -> Ledger:
+        """What each session did when."""
+        return self.mux.stores.ledger
 
     def search(
         self,

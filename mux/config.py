@@ -224,8 +224,11 @@ def _fits(value: object, default: Value) -> bool:
     return isinstance(value, type(default))
 
 
-def line_of(text: str, name: Sequence[str]) -> int:
-    """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets ever more."""
+def line_of(text: str, name: Sequence[str | int]) -> int:
+    """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets ever more.
+
+    A number in ``name`` is a place in an array.
+    """
     lines = text.split("\n")
     begin = 1
     for end in range(1, len(lines) + 1):
@@ -234,7 +237,10 @@ def line_of(text: str, name: Sequence[str]) -> int:
         except tomllib.TOMLDecodeError:
             continue  # in the middle of a value
         for part in name:
-            found = found.get(part) if isinstance(found, dict) else None
+            if isinstance(found, list):
+                found = found[part] if isinstance(part, int) and part < len(found) else None
+            else:
+                found = found.get(part) if isinstance(found, dict) else None
         if found is not None:
             return begin
         begin = end + 1

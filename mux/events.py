@@ -28,6 +28,7 @@ KINDS = (
     "clipboard",
     "command",
     "program-status",
+    "status",
     "renamed",
     "labelled",
     "resized",

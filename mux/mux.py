@@ -23,7 +23,7 @@ from agentmux.store.inbox import Inbox, Phase, unsaved
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
 
-from . import authsock, programs, sweep, targets
+from . import authsock, evidence, programs, sweep, targets
 from . import size as sizes
 from .config import Config, File
 from .environment import child_environment
@@ -45,17 +45,19 @@ from .keeperlink import (
 from .lifecycle import State
 from .memory import Memory
 from .paths import log_file
-from .profiles import Profiles
+from .profiles import Profile, Profiles
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .size import Size
+from .verdict import over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .clientterminal import ClientTerminal
+    from .verdict import Reading, Source, Verdict
 
 Record = SessionRow
 """A session's record, by the name under which the command line knows it."""
@@ -197,6 +199,19 @@ class Mux:
         """A session has printed, and now nothing for a moment."""
         self.memory.rests(session)
 
+    def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
+        """Return the profile of what a command line starts, None: of what the session was started with."""
+        return self._profiles.of(session.row.argv if argv is None else argv)
+
+    def judged(self, session: Session, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """A session does something else now: write it down, and tell."""
+        kept = evidence.recorded(verdict, readings, texts=session.recorded)
+        try:
+            self.stores.ledger.add(session.id, verdict.since, verdict.status.value, kept)
+        except StoreError as error:
+            session.warn(f"status not written down: {error}")
+        self.publish("status", session, status=verdict.status.value, about=verdict.about or None)
+
     # -- the keeper
 
     def connect(self) -> None:
@@ -299,6 +314,10 @@ class Mux:
             # STARTING: the server died between spawn and record. LOST, EXITED: it was given up
             # too early. In each case the keeper knows better.
             session.found(pane.started)
+        last = self.stores.ledger.last(row.id)
+        known = last and evidence.recalled(last.status, last.at, last.evidence)
+        if known and last and last.at >= pane.started:
+            session.resume_verdict(*known)
         if pane.exited:
             session.exited(pane.status)
 
@@ -413,6 +432,11 @@ class Mux:
             self.colours = colours
             for session in self.live():
                 session.recolour()
+
+    def verdict(self, row: SessionRow) -> Verdict:
+        """Return what a session does."""
+        found = self._sessions.get(row.id)
+        return found.verdict if found is not None else over(State(row.state), row.ended or row.created)
 
     def attached(self, session: int) -> int:
         """Return how many clients watch a session."""

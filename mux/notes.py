@@ -32,7 +32,7 @@ class ShellMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Report:
     """OSC 7501, a program's report on itself.
 
     Attributes:
@@ -57,13 +57,13 @@ def shell_mark(sequence: bytes) -> ShellMark | None:
     return ShellMark(found[1].decode(), int(found[2]) if found[2] and found[1] == b"D" else None)
 
 
-def status(report: str) -> Status | None:
+def status(report: str) -> Report | None:
     """Return what the body of an OSC 7501 says, None for what is no report."""
     fields = dict(part.split("=", 1) for part in report[:4096].split(":") if "=" in part)
     if fields.get("state") not in ("idle", "working", "blocked", "done", "error", "clear"):
         return None
     message = _decoded(fields.get("msg", "").encode()).decode("utf-8", "replace")
-    return Status(fields["state"], clean(fields.get("app", ""), 64), clean(fields.get("kind", ""), 64), clean(message))
+    return Report(fields["state"], clean(fields.get("app", ""), 64), clean(fields.get("kind", ""), 64), clean(message))
 
 
 def _decoded(data: bytes) -> bytes:

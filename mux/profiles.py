@@ -11,6 +11,8 @@
     commands = ["claude"]              names of its commands
     packages = ["@anthropic-ai/claude-code"]  of what npx, uvx and their like run
 
+    [signs]                            what its title and screen say: see signs.py
+
 The file's name is the agent's.
 """
 
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
+from .signs import Signs, parsed
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
 
@@ -33,6 +36,7 @@ KEYS: Mapping[str, tuple[type, str]] = {
     "version": (list, "a list of words"),
     "record": (str, "a string"),
     "recognise": (dict, "a table"),
+    "signs": (dict, "a table"),
 }
 RECOGNISE = ("commands", "packages")
 
@@ -61,11 +65,12 @@ class Profile:
     version: tuple[str, ...]
     record: str
     marks: Marks
+    signs: Signs
     path: str
 
 
-def parse(text: str, path: str) -> Profile:
-    """Return the profile that a file's ``text`` gives.
+def parse(text: str, path: str, *, ours: bool = False) -> Profile:
+    """Return the profile that a file's ``text`` gives. ``ours``: its patterns are known to be good.
 
     Raises:
         BadProfile: it is none; the first thing that is wrong is named with its line.
@@ -75,7 +80,7 @@ def parse(text: str, path: str) -> Profile:
     except (ValueError, RecursionError) as error:
         raise BadProfile(path, lower(str(error))) from None
 
-    def wrong(what: str, *key: str) -> BadProfile:
+    def wrong(what: str, *key: str | int) -> BadProfile:
         return BadProfile(path, f"line {line_of(text, key)}: {what}")
 
     for key, value in table.items():
@@ -105,6 +110,7 @@ def parse(text: str, path: str) -> Profile:
         tuple(table.get("version", ())),
         table.get("record", ""),
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
+        parsed(table.get("signs", {}), wrong, compiled=not ours),
         path,
     )
 
@@ -117,7 +123,7 @@ def read(path: str) -> Profile:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            return parse(file.read(), path)
+            return parse(file.read(), path, ours=os.path.dirname(path) == FOLDER)
     except OSError as error:
         raise BadProfile(path, (error.strerror or str(error)).lower()) from None
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 
 TYPE_CHECKING = False
@@ -44,3 +45,35 @@ async def dry_run(argv: Sequence[str]) -> str:
         last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
         return f"the new server does not start: {last or process.returncode}"
     return ""
+
+
+def foreground(terminal: int) -> int:
+    """Return the process group that has the terminal whose master ``terminal`` is; 0 for none."""
+    try:
+        return max(os.tcgetpgrp(terminal), 0)
+    except OSError:
+        return 0
+
+
+def argv_of(pid: int) -> tuple[str, ...]:
+    """Return the command line of a process; nothing where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return tuple(os.fsdecode(file.read(1 << 16)).split("\0")[:-1])
+    except OSError:
+        return ()
+
+
+def interactive(argv: Sequence[str]) -> bool:
+    """Whether a shell with this command line reads its commands from the terminal."""
+    words = iter(argv[1:])
+    for word in words:
+        if word in SHELL_VALUES:
+            next(words, None)
+        elif not word.startswith(("-", "+")) or re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", word):
+            return False
+    return True
+
+
+SHELL_VALUES = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file", "--init-command", "-C"})
+"""Options of shells that take the next word."""

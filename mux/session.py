@@ -29,6 +29,7 @@ from agentmux.store.sessions import SessionRow, Sessions
 
 from .audience import Audience
 from .config import Config
+from .detector import Detector
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
 from .reset import fresh, reset_client
@@ -37,15 +38,18 @@ from .sessionerrors import InputFull, NotRunning
 from .shadow import Shadow, good_ranges
 from .sidechannels import SideChannels
 from .size import Size
+from .verdict import Status, over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .audience import Viewer
-    from .notes import Status
+    from .notes import Report, ShellMark
+    from .profiles import Profile
     from .screen import Colours
+    from .verdict import Reading, Source, Verdict
 
 READ = 1 << 16
 """Most bytes read from one pane before the others have their turn."""
@@ -118,12 +122,21 @@ class Host(Protocol):
         """The session has printed, and now nothing for a moment."""
         ...
 
+    def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
+        """Return the profile of what a command line starts, None: of what the session was started with."""
+        ...
+
+    def judged(self, session: Session, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """The session does something else now, as far as these readings tell."""
+        ...
+
 
 class Session:
     """A session. Its record survives it; its pane lives from ``begin`` to its end."""
 
     __slots__ = (
         "_at_end",
+        "_detector",
         "_drain_timer",
         "_focus_told",
         "_host",
@@ -165,6 +178,7 @@ class Session:
         self._resize_timer: TimerHandle | None = None
         self._at_end = False
         self._retry = 0.0
+        self._detector: Detector | None = None
         self.watchers: list[Callable[[], None]] = []
 
     @property
@@ -211,6 +225,7 @@ class Session:
         self._input.open(master)
         self.pid = pid
         self._at_end = False
+        self._detector = Detector(self, self._host.loop, self._host.now())
         self._host.loop.add_reader(master, self._readable)
 
     def started(self, at: float) -> None:
@@ -319,6 +334,9 @@ class Session:
 
     def _close_master(self) -> None:
         self._input.close()
+        if self._detector is not None:
+            self._detector.close()
+            self._detector = None
         if self._master is not None:
             self._host.loop.remove_reader(self._master)
             os.close(self._master)
@@ -458,6 +476,8 @@ class Session:
             viewer.output(shown)
         if b"1004" in data:
             self._tell_focus()
+        if self._detector is not None:
+            self._detector.changed()
         self._wake()
         self._host.publish("output-activity", self)
 
@@ -532,14 +552,52 @@ class Session:
         return None if self._side is None else self._side.progress
 
     @property
-    def status(self) -> Status | None:
+    def status(self) -> Report | None:
         """What the program last said of its state."""
         return None if self._side is None else self._side.status
 
     @property
+    def mark(self) -> ShellMark | None:
+        """What its shell last said of its prompt."""
+        return None if self._side is None else self._side.mark
+
+    @property
     def waits(self) -> bool:
-        """Whether a person should look: the program says so, or has called."""
-        return self.live and (self.unseen or (self.status is not None and self.status.state == "blocked"))
+        """Whether a person should look: it waits for an answer, or has called."""
+        return self.live and (self.unseen or self.verdict.status is Status.WAITING)
+
+    # -- what it does (detector.Watched)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it does, and why."""
+        if self._detector is not None:
+            return self._detector.verdict
+        return over(self.state, self.row.ended or self.row.created)
+
+    @property
+    def readings(self) -> Mapping[Source, Reading]:
+        """What each source says now, while it runs."""
+        return {} if self._detector is None else self._detector.readings
+
+    def profile(self, argv: tuple[str, ...] | None) -> Profile | None:
+        """Return the profile of what a command line starts, None: of its own."""
+        return self._host.profile(self, argv)
+
+    def judged(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """Tell of a verdict that is another one."""
+        self._host.judged(self, verdict, readings)
+        self._wake()
+
+    def hook(self, reading: Reading) -> None:
+        """Take what a hook of its program's tells."""
+        if self._detector is not None:
+            self._detector.hook(reading)
+
+    def resume_verdict(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """Go on from what the server before us knew."""
+        if self._detector is not None:
+            self._detector.restore(verdict, readings)
 
     # -- what the side channels bring (sidechannels.Listener)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import notes
-from .notes import KittyNotifications, ShellMark, Status, clean
+from .notes import KittyNotifications, Report, ShellMark, clean
 from .screen import (
     Bell,
     ClipboardWrite,
@@ -71,7 +71,19 @@ class Allowance:
 class SideChannels:
     """One session's. Made with its first event."""
 
-    __slots__ = ("_calls", "_due", "_kitty", "_listener", "_loop", "_states", "_timer", "_told", "progress", "status")
+    __slots__ = (
+        "_calls",
+        "_due",
+        "_kitty",
+        "_listener",
+        "_loop",
+        "_states",
+        "_timer",
+        "_told",
+        "mark",
+        "progress",
+        "status",
+    )
 
     def __init__(self, listener: Listener, loop: AbstractEventLoop) -> None:
         self._listener = listener
@@ -82,8 +94,9 @@ class SideChannels:
         self._told: dict[str, dict[str, Fact]] = {}
         self._timer: TimerHandle | None = None
         self._kitty = KittyNotifications()
+        self.mark: ShellMark | None = None
         self.progress: Progress | None = None
-        self.status: Status | None = None
+        self.status: Report | None = None
 
     def event(self, event: ScreenEvent) -> None:
         """Take what the emulator understood."""
@@ -130,12 +143,13 @@ class SideChannels:
         self._listener.forward(event)
 
     def _mark(self, mark: ShellMark) -> None:
+        self.mark = mark
         if mark.mark == "C":
             self._state("command", state="running", exit_status=None)
         elif mark.mark == "D":
             self._state("command", state="ended", exit_status=mark.status)
 
-    def _status(self, status: Status | None) -> None:
+    def _status(self, status: Report | None) -> None:
         if status is None:
             return
         self.status = None if status.state == "clear" else status

@@ -126,6 +126,17 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE session ADD COLUMN record TEXT NOT NULL DEFAULT 'all' CHECK (record IN ('all', 'screen', 'off'));
     """,
+    # 9: what each session did, and how that was known, as JSON: see ledger.py.
+    """
+    CREATE TABLE verdict (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        at REAL NOT NULL,
+        status TEXT NOT NULL,
+        evidence TEXT NOT NULL CHECK (json_valid(evidence) AND json_type(evidence) = 'object')
+    ) STRICT;
+    CREATE INDEX verdict_session ON verdict (session, id);
+    """,
 )
 
 

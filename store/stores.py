@@ -10,6 +10,7 @@ from .database import Database
 from .folders import private_folder
 from .history import History
 from .journal import LIMIT, Journal
+from .ledger import Ledger
 from .marks import Marks
 from .messages import Messages
 from .search import Index
@@ -24,6 +25,7 @@ class Stores:
         messages: turns.
         history: prompts.
         search: the index of them, and of what was shown.
+        ledger: what each session did when.
         blobs: large content. What it does with files may run in any thread.
     """
 
@@ -48,6 +50,7 @@ class Stores:
         self.messages = Messages(self.database, self.blobs)
         self.history = History(self.database, self.blobs)
         self.search = Index(self.database)
+        self.ledger = Ledger(self.database)
 
     def recording(self, session: int, limit: int = LIMIT) -> tuple[Journal, Marks]:
         """Return the journal of a session, and its marks.

@@ -26,6 +26,7 @@ PURE = {
     "mux/audience.py",
     "mux/clientterminal.py",
     "mux/environment.py",
+    "mux/evidence.py",
     "mux/errors.py",
     "mux/events.py",
     "mux/html.py",
@@ -44,9 +45,11 @@ PURE = {
     "mux/sessionerrors.py",
     "mux/sgr.py",
     "mux/sieve.py",
+    "mux/signs.py",
     "mux/size.py",
     "mux/statusline.py",
     "mux/targets.py",
+    "mux/verdict.py",
 }
 """Files that do no I/O and read no clock: they import each other and HARMLESS, and nothing else."""
 

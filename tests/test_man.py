@@ -156,6 +156,7 @@ def test_each_exit_status_is_in_the_manual() -> None:
     there = (*vars(errors).values(), *vars(sessionerrors).values())
     classes = [kind for kind in there if isinstance(kind, type) and issubclass(kind, AgentmuxError)]
     used = {kind.status for kind in classes} | {wait_command.LOST, wait_command.ENDED, wait_command.KILLED}
+    used |= {wait_command.NEEDED}
     assert documented == used | {0, 126, 127, 128, 130, 141}
 
 
@@ -181,6 +182,14 @@ def test_each_state_is_in_the_manual() -> None:
 
     documented = items(section("agentmux.1", "FORMATS").partition("The states are")[2], "Li")
     assert set(documented) == {state.shown for state in State}
+
+
+def test_each_status_is_in_the_manual() -> None:
+    from agentmux.mux.verdict import ABOUT, Status
+
+    text = section("agentmux.1", "STATUS")
+    assert items(text, "Li") == [status.value for status in Status]
+    assert set(ABOUT) == set(re.findall(r"^\.Ql (\w+)", text.partition(".It Li idle")[0], re.MULTILINE))
 
 
 def test_the_socket_limit_in_the_manual_is_the_limit() -> None:

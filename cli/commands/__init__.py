@@ -69,6 +69,7 @@ COMMANDS = (
     Command("backup"),
     Command("capture", "capture-pane", "capturep", repeatable=True),
     Command("wait", "wait-for", repeatable=True),
+    Command("why", repeatable=True),
     Command("log", repeatable=True),
     Command("events", server=NEEDS),
     Command("restart", "respawn-pane"),

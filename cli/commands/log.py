@@ -29,6 +29,6 @@ async def run(
             asking.write(data)
             await asking.drained()
         elif follow and session.live:
-            await asking.changed(session, None)
+            await asking.changed([session], None)
         else:
             return None

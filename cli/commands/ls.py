@@ -7,10 +7,13 @@ from typing import Annotated
 from agentmux.mux.asking import Asking
 
 from ..app import Option
-from ..output import facts, formatted, matches, shown, table
+from ..output import age, facts, formatted, matches, shown, table
 from .options import Json
 
-COLUMNS = ("id", "name", "state", "age", "attached", "size", "command", "cwd")
+COLUMNS = ("id", "name", "status", "since", "age", "attached", "size", "command", "cwd")
+
+NEED = {"waiting": 0, "stalled": 1}
+"""What a session does that needs a person, the most urgent first; all else comes after."""
 
 
 def run(
@@ -21,10 +24,10 @@ def run(
     condition: Annotated[str, Option("-f", "--filter", help="Only those with KEY=VALUE, KEY!=VALUE, KEY~REGEX.")] = "",
     quiet: Annotated[bool, Option("-q", "--quiet", help="Print ids only.")] = False,
 ) -> int | None:
-    """List running sessions."""
+    """List running sessions. Those that wait for a person come first."""
     mux = asking.mux
     rows = mux.all_rows() if everything else [session.row for session in mux.live()]
-    found = [facts(mux, row) for row in rows]
+    found = sorted((facts(mux, row) for row in rows), key=lambda values: NEED.get(str(values["status"]), len(NEED)))
     if condition:
         found = [values for values in found if matches(condition, values)]
     if json:
@@ -34,13 +37,17 @@ def run(
     elif template:
         asking.write("".join(formatted(template, values) + "\n" for values in found).encode("utf-8", "replace"))
     elif found:
-        body = [[_cell(key, values) for key in COLUMNS] for values in found]
+        now = mux.now()
+        body = [[_cell(key, values, now) for key in COLUMNS] for values in found]
         asking.out(table([key.upper() for key in COLUMNS], body))
     return None
 
 
-def _cell(key: str, values: dict[str, object]) -> str:
+def _cell(key: str, values: dict[str, object], now: float) -> str:
     text = shown(key, values[key])
-    if key == "state" and values["exit_status"] is not None:
-        return f"{text} {values['exit_status']}"
+    if key == "status":
+        more = values["exit_status"] if values["exit_status"] is not None else values["about"]
+        return text if more is None else f"{text} {more}"
+    if key == "since":
+        return age(max(0, int(now - float(str(values[key])))))
     return text

@@ -1,4 +1,4 @@
-"""agentmux wait: block until something happens in a session."""
+"""agentmux wait: block until sessions do something."""
 
 from __future__ import annotations
 
@@ -10,43 +10,97 @@ from agentmux.mux.errors import BadUsage
 from agentmux.mux.lifecycle import State
 from agentmux.mux.session import Session
 from agentmux.mux.sessionerrors import TimedOut
+from agentmux.mux.verdict import Status
 
 from ..app import Option
-from .options import Target, Timeout
+from .options import Targets, Timeout
 
-LOST, ENDED, KILLED = 4, 6, 7
-"""Exit statuses: the session went down with keeper and server; it ended before the output was seen; it was killed."""
+LOST, ENDED, KILLED, NEEDED = 4, 6, 7, 8
+"""Exit statuses: a session went down with keeper and server; it ended before; it was killed; it needs a person."""
+
+STATUSES = {"idle": Status.IDLE, "waiting": Status.WAITING, "working": Status.WORKING}
+"""What can be waited for by one word, besides ``exit``."""
 
 
 async def run(
     asking: Asking,
-    target: Target = None,
-    exit_: Annotated[bool, Option("--exit", help="Until the program has ended (the default).")] = False,
-    output: Annotated[str, Option("--output", metavar="REGEX", help="Until a row shows a match.")] = "",
+    target: Targets = None,
+    until: Annotated[
+        list[str] | None,
+        Option(
+            "--until", metavar="WHAT", help="Until: idle, waiting, working, exit or output=REGEX; or one of several."
+        ),
+    ] = None,
+    any_: Annotated[bool, Option("--any", help="Until one of several sessions does, not all.")] = False,
+    exit_: Annotated[bool, Option("--exit", help="The same as --until exit, the default.")] = False,
+    output: Annotated[str, Option("--output", metavar="REGEX", help="The same as --until output=REGEX.")] = "",
     timeout: Timeout = 0,  # noqa: ASYNC109 - a user's option
 ) -> int | None:
-    """Wait until a session ends or shows something. Status: 0 reached, 5 timeout, 6 ended before, 7 killed, 4 lost."""
-    session = asking.session(target)
-    try:
-        pattern = re.compile(output)
-    except re.error as error:
-        raise BadUsage(f"wait: {output!r} is no regular expression: {error}") from None
+    """Wait until sessions do something. Status: 0 done, 8 needs a person, 6 ended, 7 killed, 4 lost, 5 timeout."""
     if output and exit_:
         raise BadUsage("wait: --exit and --output exclude each other")
-    seen = _Seen(session, pattern) if output else None
+    wanted = [*(until or ()), *(["exit"] if exit_ else []), *([f"output={output}"] if output else [])] or ["exit"]
+    sessions = [asking.session(one) for one in target] if target else [asking.session(None)]
+    waits = [_Wait(session, wanted) for session in sessions]
     deadline = asking.loop.time() + timeout if timeout > 0 else None
     while True:
-        if seen is not None and seen.matches():
+        left = [wait for wait in waits if not wait.reached()]
+        if not left or (any_ and len(left) < len(waits)):
             return 0
-        if not session.live:
-            break
-        if not await asking.changed(session, deadline):
+        over = [(wait, status) for wait in left if (status := wait.hopeless()) is not None]
+        if over and (not any_ or len(over) == len(waits)):
+            wait, status = over[0]
+            if status == NEEDED:
+                about = wait.session.verdict.about
+                asking.err(f"session {wait.session.name!r} waits for a person: {about}")
+            return status
+        if not await asking.changed(sessions, deadline):
             raise TimedOut(timeout)
-    if session.state is State.LOST:
-        return LOST
-    if session.killed:
-        return KILLED
-    return ENDED if output else 0
+
+
+class _Wait:
+    """What is waited for in one session. What it has reached once, it has."""
+
+    def __init__(self, session: Session, wanted: list[str]) -> None:
+        self.session = session
+        self._exit = False
+        self._statuses: set[Status] = set()
+        self._seen: list[_Seen] = []
+        self._reached = False
+        for word in wanted:
+            kind, equals, pattern = word.partition("=")
+            if word == "exit":
+                self._exit = True
+            elif word in STATUSES:
+                self._statuses.add(STATUSES[word])
+            elif kind == "output" and equals:
+                try:
+                    self._seen.append(_Seen(session, re.compile(pattern)))
+                except re.error as error:
+                    raise BadUsage(f"wait: {pattern!r} is no regular expression: {error}") from None
+            else:
+                words = ", ".join([*STATUSES, "exit"])
+                raise BadUsage(f"wait: can't wait until {word!r}", hint=f"there are: {words} and output=REGEX")
+
+    def reached(self) -> bool:
+        """Whether it has come."""
+        session = self.session
+        if not self._reached:
+            matched = [seen.matches() for seen in self._seen]  # each: what scrolls out is looked at once
+            self._reached = any(matched) or (session.live and session.verdict.status in self._statuses)
+        ended = self._exit and not session.live and session.state is not State.LOST and not session.killed
+        return self._reached or ended
+
+    def hopeless(self) -> int | None:
+        """Return the exit status if it can't come any more, or not without a person; None if it can."""
+        session = self.session
+        if session.live:
+            if self._statuses and session.verdict.status is Status.WAITING and not self._exit and not self._seen:
+                return NEEDED
+            return None
+        if session.state is State.LOST:
+            return LOST
+        return KILLED if session.killed else ENDED
 
 
 class _Seen:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agentmux.cli.output import Facts, age, facts, formatted, matches, safe, shown, table
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Mux, Record
+from agentmux.mux.verdict import Status, Verdict
 
 ROW = Record(
     id=7,
@@ -49,6 +50,9 @@ class Owner:
     def pid(self, session: int) -> int | None:
         return 4242 if session in self.watched else None
 
+    def verdict(self, row: Record) -> Verdict:
+        return Verdict(Status.UNKNOWN, 0.0)
+
 
 def of(row: Record = ROW, **changes: object) -> Facts:
     return facts(cast(Mux, Owner()), replace(row, **changes))  # type: ignore[arg-type]
@@ -83,6 +87,11 @@ def test_facts_are_fixed() -> None:
         "starts": 1,
         "record": "all",
         "agent": None,
+        "status": "unknown",
+        "since": 0.0,
+        "about": None,
+        "asks": None,
+        "options": [],
     }
 
 

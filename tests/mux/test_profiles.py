@@ -13,6 +13,13 @@ def name(profiles: Profiles, command: str) -> str | None:
     return profile.name if profile else None
 
 
+RULE = """[[signs.rules]]
+name = "x"
+says = "waiting"
+where = "dialog"
+every = ['x']
+about = "trust"
+"""
 GOOD = 'title = "Mine"\n[recognise]\ncommands = ["mine"]\n'
 
 
@@ -48,7 +55,7 @@ def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
         ("title = ", "invalid value (at end of document)"),
         (
             'title = "x"\n\nnonsense = 1\n',
-            "line 3: no key 'nonsense'; there are: title, tested, version, record, recognise",
+            "line 3: no key 'nonsense'; there are: title, tested, version, record, recognise, signs",
         ),
         ("\ntitle = 1\n", "line 2: 'title' needs a string"),
         ('title = "x"\nversion = "x"\n', "line 2: 'version' needs a list of words"),
@@ -57,6 +64,17 @@ def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
         ('title = "x"\nrecord = "some"\n', "line 2: 'record' must be one of all, screen, off"),
         (GOOD + "command = []\n", "line 4: no key 'recognise.command'; there are: commands, packages"),
         (GOOD + 'packages = [""]\n', "line 4: 'recognise.packages' needs a list of words"),
+        (GOOD + "[signs]\nrule = []\n", "line 5: no key 'signs.rule'; there are: composer, rules"),
+        (
+            GOOD + "[signs]\ncomposer = '('\n",
+            "line 5: '(' is no regular expression: missing ), unterminated subpattern",
+        ),
+        (GOOD + RULE + RULE.replace("every", "evry"), "line 14: no key 'evry' of a rule; there are: name, says, "),
+        (GOOD + RULE.replace("['x']", "'x'"), "line 8: 'every' needs a list of patterns"),
+        (GOOD + RULE.replace("waiting", "resting"), "line 6: 'says' must be one of working, waiting, idle"),
+        (GOOD + RULE.replace("dialog", "there"), "line 7: 'where' must be title, screen, dialog or 'bottom N'"),
+        (GOOD + RULE.replace("about", "# about"), "line 4: 'about' must be one of approval, question, "),
+        (GOOD + RULE.replace("'x'", "'['"), "line 4: '[' is no regular expression: "),
         (GOOD.replace("title", "tested"), "'title' is missing"),
         ('title = "x"\n', "'recognise.commands' is missing: what is it started with?"),
         ("a = " + "[" * 5000, "too deep"),
@@ -67,7 +85,7 @@ def test_what_is_wrong_is_named_with_its_line(text: str, problem: str) -> None:
         parse(text, "/x/mine.toml")
     assert caught.value.problem.startswith("/x/mine.toml: ")
     if problem != "too deep":
-        assert caught.value.problem == f"/x/mine.toml: {problem}"
+        assert caught.value.problem.startswith(f"/x/mine.toml: {problem}")
 
 
 def test_what_can_not_be_read_is_an_error(tmp_path: Path) -> None:

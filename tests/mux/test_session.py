@@ -12,7 +12,7 @@ import struct
 import termios
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from agentmux.mux.config import DEFAULT, Config
 from agentmux.mux.inputqueue import HIGH as INPUT_HIGH
 from agentmux.mux.inputqueue import LIMIT as INPUT_LIMIT
 from agentmux.mux.lifecycle import State
+from agentmux.mux.profiles import Profile
 from agentmux.mux.screen import (
     DEFAULT_COLOURS,
     Bell,
@@ -35,6 +36,7 @@ from agentmux.mux.screen import (
 )
 from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, RETRY, Session
 from agentmux.mux.sessionerrors import InputFull, NotRunning
+from agentmux.mux.verdict import Reading, Source, Status, Verdict
 from agentmux.store.database import Database
 from agentmux.store.errors import JournalFull
 from agentmux.store.inbox import Inbox, Phase
@@ -85,6 +87,8 @@ class Host:
         self.inbox = Inbox(str(folder / "inbox"))
         self.happened: list[tuple[str, dict[str, str | int | None]]] = []
         self.warnings: list[str] = []
+        self.agent: Profile | None = None
+        self.verdicts: list[Verdict] = []
         self.on_publish: Callable[[str], None] = lambda kind: None
         self.most = 1 << 16
         self.colours = DEFAULT_COLOURS
@@ -114,6 +118,12 @@ class Host:
 
     def rests(self, session: Session) -> None:
         self.happened.append(("rests", {}))
+
+    def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
+        return self.agent
+
+    def judged(self, session: Session, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        self.verdicts.append(verdict)
 
     def kinds(self, *but: str) -> list[str]:
         return [kind for kind, _ in self.happened if kind not in but]
@@ -934,17 +944,26 @@ def test_of_calls_and_states_no_more_is_published_than_one_can_follow(
     assert [facts for kind, facts in host.happened if kind == "title"][-1] == {"title": "title 999"}
 
 
-def test_an_agent_says_itself_that_it_waits(session: Session, program: Program, host: Host) -> None:
+def test_an_agent_says_itself_that_it_waits(session: Session, program: Program, host: Host, loop: Loop) -> None:
     program.prints(b"\x1b]7501;state=working:app=claude-code\x07")
+    loop.advance(1)
     assert session.status is not None and session.status.state == "working" and not session.waits
     program.prints(b"\x1b]7501;state=blocked:app=claude-code:kind=permission:msg=YXBwcm92ZSBCYXNo\x07")
+    loop.advance(1)
     assert session.waits
+    assert [(verdict.status.value, verdict.about) for verdict in host.verdicts] == [
+        ("working", ""),
+        ("waiting", "approval"),
+    ]
     assert host.happened[-2] == (
         "program-status",
         {"state": "blocked", "about": "permission", "message": "approve Bash"},
     )
     program.prints(b"\x1b]7501;state=clear\x07")
+    loop.advance(1)
+    loop.advance(1)
     assert session.status is None and not session.waits
+    assert session.verdict.status is Status.UNKNOWN
 
 
 def test_programs_are_told_the_colours_of_the_last_terminal(session: Session, program: Program, host: Host) -> None:

@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -31,13 +32,20 @@ class Pause(NamedTuple):
     seconds: float
 
 
+class Question(NamedTuple):
+    """It asks the user to choose."""
+
+    text: str
+    choices: tuple[str, ...]
+
+
 class Refusal(NamedTuple):
     """It answers with an HTTP error. The only step of its reply."""
 
     status: int
 
 
-Step = str | Shell | Pause | Refusal
+Step = str | Shell | Pause | Question | Refusal
 
 
 def _slow(count: int) -> Iterator[Step]:
@@ -51,11 +59,24 @@ def _long(count: int) -> Iterator[Step]:
         yield f"line {number + 1} of a long reply\n"
 
 
+PROSE = """Do you want to proceed? A dialog would say:
+\u276f 1. Yes
+  2. No
+Esc to cancel · Enter to confirm. Allow execution of that? Permission required. Press enter to confirm or esc to cancel.
+While it works it says (esc to interrupt), \u280b Working\u2026 or Thinking...
+That was about dialogs. """
+"""A reply that has all that dialogs and spinners say."""
+
 REPLIES: dict[str, Callable[[int], Iterator[Step]]] = {
     "slow": _slow,
     "long": _long,
+    "think": lambda count: iter([Pause(count or 4), "I have thought. "]),
     "tool": lambda count: iter(["I will run a command. ", Shell("touch approved.txt")]),
+    "sleep": lambda count: iter(["I will wait. ", Shell(f"sleep {count or 3}")]),
+    "ask": lambda count: iter([Question("Which colour?", ("Red", "Blue"))]),
+    "prose": lambda count: iter([PROSE]),
     "fail": lambda count: iter([Refusal(500)]),
+    "limit": lambda count: iter([Refusal(429)]),
 }
 """How a prompt with the word is answered, given the number after the word or 0."""
 
@@ -79,6 +100,16 @@ SHELLS: dict[str, Callable[[str], Json]] = {
 """The agents' shell tools: arguments for which they ask for approval."""
 
 
+def _questions(asked: Question) -> Json:
+    options = [{"label": choice, "description": f"{choice} it is"} for choice in asked.choices]
+    one = {"question": asked.text, "header": "Choice", "multiSelect": False, "options": options}
+    return {"questions": [{**one, "id": "choice", "type": "choice"}]}
+
+
+ASKERS: tuple[str, ...] = ("AskUserQuestion", "ask_user", "question")
+"""The agents' tools for questions to the user."""
+
+
 class Turn(NamedTuple):
     """The last user message, None after a tool's result; and the names of the tools that may be called."""
 
@@ -96,13 +127,16 @@ def turn(body: Json) -> Turn:
         content = message.get("content") or message.get("parts") or ""
         parts = [{"text": content}] if isinstance(content, str) else content
         kinds = {message.get("role"), message.get("type"), *(part.get("type") for part in parts)}
-        if kinds & {"tool", "tool_result", "function_call_output"} or any("functionResponse" in part for part in parts):
-            return Turn(None, tools)
+        ran = kinds & {"tool", "tool_result", "function_call_output"} or any("functionResponse" in one for one in parts)
+        said: list[str] = []
         if message.get("role") == "user":
-            texts = [part.get("text", "") for part in parts]
-            # What the agent adds to what the user said stands in tags.
-            if said := [text for text in texts if text and not re.match(r"\s*<[a-z_-]+>", text)]:
-                return Turn(said[-1], tools)
+            # What the agent adds to what the user said stands in tags, or in brackets.
+            texts = [part.get("text") or "" for part in parts]
+            said = [text for text in texts if text and not re.match(r"\s*<[a-z_-]+>|\[Request interrupted", text)]
+        if ran and not (said and "tool_result" in kinds):  # which may come with the next prompt
+            return Turn(None, tools)
+        if said:
+            return Turn(said[-1], tools)
     return Turn("", tools)
 
 
@@ -196,10 +230,18 @@ APIS: dict[str, Callable[[Iterator[Said], int], Iterator[Json]]] = {
 
 
 class ScriptedApi:
-    """The server. ``prompts`` has the last user message of each request to the model, exactly, retries included."""
+    """The server.
+
+    Attributes:
+        prompts: the last user message of each request to the model, exactly, retries included.
+        turns: when each request of a turn came, and when it was answered, 0 while it is not (Unix seconds).
+        bodies: the requests of turns.
+    """
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
+        self.turns: list[list[float]] = []
+        self.bodies: list[Json] = []
         self.requests = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -270,7 +312,18 @@ class _Handler(BaseHTTPRequestHandler):
         if events is None:
             self.send_error(404)
             return
-        asked = turn(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = turn(body)
+        times = [time.time(), 0.0]
+        if asked.tools:
+            self.server.api.turns.append(times)
+            self.server.api.bodies.append(body)
+        try:
+            self._answer(asked, events)
+        finally:
+            times[1] = time.time()
+
+    def _answer(self, asked: Turn, events: Callable[[Iterator[Said], int], Iterator[Json]]) -> None:
         steps, number = self.server.api.reply(asked)
         if isinstance(steps[0], Refusal):
             self.send_response(steps[0].status)
@@ -296,3 +349,5 @@ class _Handler(BaseHTTPRequestHandler):
             elif isinstance(step, Shell):
                 shell = next(name for name in SHELLS if name in tools)
                 yield shell, SHELLS[shell](step.command)
+            elif isinstance(step, Question):
+                yield next(name for name in ASKERS if name in tools), _questions(step)

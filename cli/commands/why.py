@@ -1,0 +1,75 @@
+"""agentmux why: what a session does, and how that is known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from agentmux.mux import evidence
+from agentmux.mux.asking import Asking
+from agentmux.mux.verdict import Reading, Source, Status, Verdict
+
+from ..app import Option
+from ..output import age, safe, when
+from .options import Json, Target
+
+ENTRIES = 50
+"""Entries of the ledger that are shown unless told otherwise."""
+
+
+def run(
+    asking: Asking,
+    target: Target = None,
+    history: Annotated[bool, Option("--history", help="What it did before, too.")] = False,
+    last: Annotated[int, Option("-n", "--last", metavar="N", min=1, help="At most N entries of it.")] = ENTRIES,
+    json: Json = False,
+) -> int | None:
+    """Explain what a session does. Names the evidence, and what speaks against it."""
+    session = asking.session(target)
+    verdict, readings = session.verdict, list(session.readings.values())
+    entries = asking.ledger.of(session.id, last) if history else []
+    if json:
+        asking.json(
+            {
+                "session": session.id,
+                "name": session.name,
+                "status": verdict.status.value,
+                "since": verdict.since,
+                "about": verdict.about or None,
+                "because": evidence.explained(verdict.status, verdict.reason, verdict.against),
+                "readings": [evidence.as_values(one) for one in readings],
+                **({"history": [_entry(one.at, one.status, one.evidence) for one in entries]} if history else {}),
+            }
+        )
+        return None
+    asking.out(f"{safe(session.name)}: {_head(verdict, asking.mux.now())}")
+    for line in evidence.explained(verdict.status, verdict.reason, verdict.against):
+        asking.out(f"  {safe(line)}")
+    if verdict.about and verdict.reason is not None:
+        for line in verdict.reason.text.split("\n"):
+            asking.out(f"    {safe(line)}".rstrip())
+        for number, option in enumerate(verdict.reason.options, 1):
+            asking.out(f"    {number}. {safe(option)}")
+    others = [one for one in readings if one is not verdict.reason and one not in verdict.against]
+    for one in sorted(others, key=lambda one: list(Source).index(one.source)):
+        asking.out(f"  also {safe(evidence.sentence(one))}")
+    for entry in entries:
+        facts = _entry(entry.at, entry.status, entry.evidence)
+        asking.out(f"{when(entry.at)}  {facts['status']}  {safe(str(facts['because']))}")
+    return None
+
+
+def _head(verdict: Verdict, now: float) -> str:
+    about = f" for {verdict.about}" if verdict.about else ""
+    return f"{verdict.status.value}{about}, for {age(max(0, int(now - verdict.since)))}"
+
+
+def _entry(at: float, status: str, values: object) -> dict[str, object]:
+    reason: Reading | None = evidence.from_values(values.get("reason")) if isinstance(values, dict) else None
+    known = next((one for one in Status if one.value == status), Status.UNKNOWN)
+    return {
+        "at": at,
+        "status": status,
+        "about": reason.about or None if reason else None,
+        "because": evidence.explained(known, reason, ())[0],
+        "text": reason.text or None if reason else None,
+    }

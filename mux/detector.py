@@ -1,0 +1,253 @@
+"""Watches what one session does: takes readings when something changed, and keeps the verdict.
+
+Nothing is looked at while nothing changes. What changes often is looked at every PAUSE, first after SOON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from . import programs
+from .screen import ProgressState
+from .verdict import HOLD, Reading, Settling, Source, Status, Verdict, judge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, TimerHandle
+    from collections.abc import Mapping
+
+    from .notes import Report, ShellMark
+    from .profiles import Profile
+    from .screen import Progress, Screen
+
+SOON = 0.02
+"""Seconds from output to the look at it: what belongs together has mostly come by then."""
+
+PAUSE = 0.12
+"""Least seconds between two looks at one session: people, and who waits, see a change within 150 ms."""
+
+START = 30.0
+"""Seconds for which an agent that nothing is known of yet counts as starting: opencode has been seen to take 20."""
+
+REPORTS = {
+    "idle": Status.IDLE,
+    "done": Status.IDLE,
+    "working": Status.WORKING,
+    "blocked": Status.WAITING,
+    "error": Status.WAITING,
+}
+"""What the states of OSC 7501 mean."""
+
+KINDS = {"permission": "approval", "question": "question", "auth": "login"}
+"""What its kinds of being blocked mean."""
+
+
+class Watched(Protocol):
+    """What is looked at: the session."""
+
+    pid: int
+
+    @property
+    def screen(self) -> Screen:
+        """The emulator."""
+        ...
+
+    @property
+    def master(self) -> int | None:
+        """The terminal, while there is one."""
+        ...
+
+    @property
+    def status(self) -> Report | None:
+        """What the program last said of its state."""
+        ...
+
+    @property
+    def progress(self) -> Progress | None:
+        """What it last said of its progress."""
+        ...
+
+    @property
+    def mark(self) -> ShellMark | None:
+        """What its shell last said of its prompt."""
+        ...
+
+    def judged(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """Hear of a verdict that is another one, and of all that led to it."""
+        ...
+
+    def profile(self, argv: tuple[str, ...] | None) -> Profile | None:
+        """Return the profile of what a command line starts, None: of the session's own."""
+        ...
+
+
+class Detector:
+    """The readings of one live session, and its verdict."""
+
+    __slots__ = (
+        "_due",
+        "_foreground",
+        "_last",
+        "_loop",
+        "_now",
+        "_profile",
+        "_settling",
+        "_started",
+        "_timer",
+        "_watched",
+        "readings",
+    )
+
+    def __init__(self, watched: Watched, loop: AbstractEventLoop, now: float) -> None:
+        self._watched = watched
+        self._loop = loop
+        self._now = now - loop.time()  # what to add to the loop's clock for Unix seconds
+        self._profile = watched.profile(None)
+        self._started = loop.time()
+        self._foreground = 0
+        self._last = 0.0
+        self._due = 0.0
+        self._timer: TimerHandle | None = None
+        self.readings: dict[Source, Reading] = {}
+        first = Status.STARTING if self._knows else Status.UNKNOWN
+        self._settling = Settling(Verdict(first, now))
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the session does."""
+        return self._settling.verdict
+
+    @property
+    def _knows(self) -> bool:
+        signs = self._profile.signs if self._profile is not None else None
+        return signs is not None and bool(signs.rules or signs.composer)
+
+    def restore(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """Go on from what a server before us knew: what is published or told is not told again."""
+        told = (Source.PUBLISHED, Source.HOOK)
+        self.readings.update((source, readings[source]) for source in told if source in readings)
+        self._settling = Settling(verdict)
+        self.changed()
+
+    def changed(self) -> None:
+        """Something did: look soon."""
+        due = max(self._loop.time() + SOON, self._last + PAUSE)
+        if self._timer is None or due < self._due:
+            self._look_at(due)
+
+    def hook(self, reading: Reading) -> None:
+        """Take what a hook of the program's tells."""
+        self.readings[Source.HOOK] = reading
+        self.changed()
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
+        self._timer = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        self._last = now = self._loop.time()
+        if self._watched.master is None:
+            return
+        self._read(now + self._now)
+        verdict = judge(self.readings, now + self._now)
+        if verdict.status is Status.UNKNOWN and self._starting(now):
+            verdict = replace(verdict, status=Status.STARTING)
+        before = self.verdict
+        again = self._settling.take(verdict, now)
+        if not self.verdict.same(before):
+            self._watched.judged(self.verdict, self.readings)
+        if again is None and self.verdict.status is Status.STARTING:
+            again = self._started + START
+        if again is not None:
+            self._look_at(max(again, now + SOON))
+
+    def _starting(self, now: float) -> bool:
+        return self._knows and self.verdict.status is Status.STARTING and now < self._started + START
+
+    def _read(self, at: float) -> None:
+        watched = self._watched
+        self._take(Source.PROCESS, self._process(at))
+        self._take(Source.PUBLISHED, self._published(at))
+        self._take(Source.PROGRESS, _progress(watched.progress, at))
+        signs = self._profile.signs if self._profile is not None else None
+        screen = watched.screen
+        self._take(Source.TITLE, signs.title(screen.title, at) if signs is not None else None)
+        rows = screen.text_rows(0, screen.size[1]) if signs is not None and self._knows else None
+        self._take(Source.SCREEN, signs.screen(rows, at) if signs is not None and rows is not None else None)
+
+    def _take(self, source: Source, reading: Reading | None) -> None:
+        """Keep a reading, with the time from which on it has been so."""
+        before = self.readings.get(source)
+        if reading is None:
+            if source is not Source.PUBLISHED or self._watched.status is not None:
+                self.readings.pop(source, None)
+        elif before is not None and (before.says, before.rule) == (reading.says, reading.rule):
+            self.readings[source] = replace(reading, at=before.at)
+        else:
+            self.readings[source] = reading
+
+    def _published(self, at: float) -> Reading | None:
+        report = self._watched.status
+        if report is None:
+            return None
+        says = REPORTS.get(report.state)
+        if says is None:  # it took its word back
+            self.readings.pop(Source.PUBLISHED, None)
+            return None
+        about = ""
+        if says is Status.WAITING:
+            about = "error" if report.state == "error" else KINDS.get(report.kind, "dialog")
+        return Reading(Source.PUBLISHED, says, f"program status {report.state}", at, about, report.message)
+
+    def _process(self, at: float) -> Reading | None:
+        """Look who has the terminal. An agent that was started in a shell is watched as that agent."""
+        watched = self._watched
+        assert watched.master is not None
+        group = programs.foreground(watched.master)
+        if group != self._foreground:
+            self._foreground = group
+            own = watched.profile(None)
+            self._profile = own
+            if own is not None and own.name == SHELL and group != watched.pid:
+                found = watched.profile(programs.argv_of(group))
+                if found is not None and found.name != SHELL:
+                    self._profile = found
+        if self._profile is None or self._profile.name != SHELL:
+            return None
+        mark = watched.mark
+        if group == watched.pid:
+            if mark is not None:
+                said = "runs a command" if mark.mark == "C" else "shows its prompt"
+                return Reading(
+                    Source.PROCESS, Status.WORKING if mark.mark == "C" else Status.IDLE, f"the shell {said}", at
+                )
+            if programs.interactive(programs.argv_of(group)):
+                return Reading(Source.PROCESS, Status.IDLE, "the shell has the terminal", at)
+            return Reading(Source.PROCESS, Status.WORKING, "the shell runs a script", at)
+        name = " ".join(programs.argv_of(group)[:1]).rpartition("/")[2]
+        if watched.screen.alternate:
+            return Reading(Source.PROCESS, Status.UNKNOWN, f"{name or 'a program'} has the screen", at)
+        return Reading(Source.PROCESS, Status.WORKING, f"{name or 'a program'} has the terminal", at, text=name)
+
+
+SHELL = "shell"
+"""The profile of what runs other programs."""
+
+
+def _progress(progress: Progress | None, at: float) -> Reading | None:
+    if progress is None or progress.state in (ProgressState.REMOVED, ProgressState.ERROR, ProgressState.PAUSED):
+        return None
+    return Reading(Source.PROGRESS, Status.WORKING, f"progress {progress.state.name.lower()}", at)
+
+
+assert min(HOLD.values()) >= PAUSE, "what is held must be looked at meanwhile"

@@ -1,0 +1,253 @@
+r"""What a profile says of an agent's title and screen, and what they then say: rules as data, on rendered rows. Pure.
+
+A rule looks at one region, so that what an agent prints about dialogs and spinners is not taken for them::
+
+    title      the title
+    screen     all rows
+    bottom N   the last N rows down to the last one that is not blank
+    dialog     where the screen ends: in the box or beside the bar there, else below the last horizontal rule
+
+In a profile::
+
+    [signs]
+    composer = '^>.*\Z'       what the screen ends with where a prompt can be typed
+
+    [[signs.rules]]            the first that matches counts
+    name = "approval"
+    says = "waiting"           or working, idle
+    about = "approval"         what it waits for
+    where = "dialog"
+    every = ['Allow', 'y/n']   regular expressions that all match there; ^ and $ match at each row
+    any = []                   one of these, if there are any
+    none = []                  none of these
+    answers = '(Yes) +(No)'    a dialog's answers, where they are not numbered rows
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from .verdict import ABOUT, Reading, Source, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+TEXT = 300
+"""Characters that are kept of what a dialog asks, and of each answer."""
+
+OPTIONS = 9
+"""Answers that are kept, the first."""
+
+_RULE = re.compile(r"─{10,}")
+_FRAME = re.compile(r"^[\s│┃|]+|[\s│┃|]+$")
+_OPTION = re.compile(r"(?:[\u276f\u203a\u25cf>\u2192]\s*)?(?P<number>\d)[.)]\s+(?P<text>\S.*)")
+_SAYS_NOTHING = re.compile(r"[\W_]*")
+
+
+_WHERE = re.compile(r"title|screen|dialog|bottom [1-9][0-9]?")
+_SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
+_KEYS = {"name": str, "says": str, "about": str, "where": str, "every": list, "any": list, "none": list, "answers": str}
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiling takes longer than matching, and most profiles are never used."""
+    return re.compile(pattern, re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A sign of one state.
+
+    Attributes:
+        where: title, screen, dialog, or bottom with a number of rows.
+        every, any, none: patterns that must all match there, of which one must, of which none may.
+        answers: a pattern whose groups are a dialog's answers; "" where they are numbered rows.
+    """
+
+    name: str
+    says: Status
+    where: str
+    every: tuple[str, ...] = ()
+    any: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
+    about: str = ""
+    answers: str = ""
+
+    def matches(self, text: str) -> bool:
+        """Whether the rule's region, as one text, shows it."""
+        return (
+            all(_compiled(pattern).search(text) for pattern in self.every)
+            and (not self.any or any(_compiled(pattern).search(text) for pattern in self.any))
+            and not any(_compiled(pattern).search(text) for pattern in self.none)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The rules of one profile.
+
+    Attributes:
+        composer: a pattern of what the screen ends with where a prompt can be typed; "" for not known.
+        rules: the first that matches counts.
+    """
+
+    composer: str = ""
+    rules: tuple[Rule, ...] = field(default=())
+
+    def title(self, title: str, at: float) -> Reading | None:
+        """Return what a title says, None if that is nothing."""
+        for rule in self.rules:
+            if rule.where == "title" and rule.matches(title):
+                return Reading(Source.TITLE, rule.says, rule.name, at, rule.about)
+        return None
+
+    def screen(self, rows: Sequence[str], at: float) -> Reading | None:
+        """Return what the screen says; None where no rule is for it.
+
+        A place to type into rules a dialog out: agents put the one where the other was. Without rules of dialogs it
+        is then the place that tells, and what hides it is not taken for rest.
+        """
+        rules = [rule for rule in self.rules if rule.where != "title"]
+        if not rules and not self.composer:
+            return None
+        shown = [row.rstrip() for row in rows]
+        while shown and not shown[-1]:
+            shown.pop()
+        text = "\n".join(shown)
+        composer = bool(self.composer) and _compiled(self.composer).search(text) is not None
+        for rule in rules:
+            if composer and rule.says is Status.WAITING:
+                continue
+            if rule.matches(text if rule.where == "screen" else "\n".join(_region(rule.where, shown))):
+                reading = Reading(Source.SCREEN, rule.says, rule.name, at, rule.about)
+                return _with_dialog(reading, rule, shown) if rule.says is Status.WAITING else reading
+        if composer:
+            return Reading(Source.SCREEN, Status.IDLE, "composer", at)
+        rule_name = "no place to type into" if self.composer else "no rule matches"
+        return Reading(Source.SCREEN, Status.UNKNOWN, rule_name, at)
+
+
+def _region(where: str, rows: Sequence[str]) -> Sequence[str]:
+    if where == "dialog":
+        return rows[_dialog(rows) :]
+    return rows[-int(where.removeprefix("bottom ")) :]
+
+
+def _dialog(rows: Sequence[str], before: int | None = None) -> int:
+    """Return where a dialog at the end of the screen may begin: in a box, beside a bar, below a rule before a row."""
+    end = len(rows) if before is None else before
+    last = rows[-1].lstrip() if rows else ""
+    if last.startswith(("╰", "┃")) and before is None:
+        at = end - 1
+        while at and rows[at - 1].lstrip().startswith(("│", "┃") if last.startswith("╰") else "┃"):
+            at -= 1
+        return at
+    return next((at + 1 for at in range(end - 1, -1, -1) if _RULE.match(rows[at])), 0)
+
+
+def _with_dialog(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
+    """Return a reading with what the dialog at the end of the screen asks, and its answers."""
+    start = _dialog(rows)
+    first, options = _options(rows[start:])
+    if not options and start:  # a rule may divide it
+        start = _dialog(rows, start - 1)
+        first, options = _options(rows[start:])
+    inside = list(rows[start:])
+    if rule.answers and (found := _compiled(rule.answers).search("\n".join(inside))):
+        options = [answer for answer in found.groups() if answer]
+        first = "\n".join(inside)[: found.start()].count("\n")
+    if not start and rule.every:  # nothing bounds it: it begins where it says what it is
+        inside = inside[
+            next((at for at in range(first - 1, -1, -1) if _compiled(rule.every[0]).search(inside[at])), 0) :
+        ]
+        first = _options(inside)[0]
+    asked = [_FRAME.sub("", row) for row in inside[:first]]
+    text = "\n".join(row for row in asked if not _SAYS_NOTHING.fullmatch(row))
+    return replace(reading, text=text[-TEXT:], options=tuple(option[:TEXT] for option in options[:OPTIONS]))
+
+
+def _options(rows: Sequence[str]) -> tuple[int, list[str]]:
+    """Return the row of the first answer, and all: those numbered from 1 on, of the last such list."""
+    first, options = len(rows), []
+    for at, row in enumerate(rows):
+        found = _OPTION.match(_FRAME.sub("", row))
+        if found is None:
+            continue
+        if found["number"] == "1":
+            first, options = at, [found["text"]]
+        elif int(found["number"]) == len(options) + 1:
+            options.append(found["text"])
+    return first, options
+
+
+def parsed(table: Mapping[str, object], wrong: Callable[..., Exception], *, compiled: bool) -> Signs:
+    """Return what the table ``signs`` of a profile says.
+
+    Args:
+        wrong: makes an error of what is wrong, and of the keys that lead to it.
+        compiled: whether to compile all patterns, to see that they can be: ours are tested.
+
+    Raises:
+        Exception: what ``wrong`` made.
+    """
+    for key in table:
+        if key not in ("composer", "rules"):
+            raise wrong(f"no key 'signs.{key}'; there are: composer, rules", "signs", key)
+    composer, rules = table.get("composer", ""), table.get("rules", [])
+    if not isinstance(composer, str):
+        raise wrong("'signs.composer' needs a string", "signs", "composer")
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise wrong("'signs.rules' needs tables", "signs", "rules")
+    made = [_rule(rule, at, wrong) for at, rule in enumerate(rules)]
+    if compiled:
+        _check(composer, wrong, "signs", "composer")
+        for at, rule in enumerate(made):
+            for pattern in (*rule.every, *rule.any, *rule.none, rule.answers):
+                _check(pattern, wrong, "signs", "rules", at)
+    return Signs(composer, tuple(made))
+
+
+def _check(pattern: str, wrong: Callable[..., Exception], *key: str | int) -> None:
+    try:
+        _compiled(pattern)
+    except re.error as error:
+        raise wrong(f"{pattern!r} is no regular expression: {error}", *key) from None
+
+
+def _rule(table: Mapping[str, object], at: int, wrong_: Callable[..., Exception]) -> Rule:
+    def wrong(what: str, *key: str) -> Exception:
+        return wrong_(what, "signs", "rules", at, *(word for word in key if word in table))
+
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise wrong(f"no key {key!r} of a rule; there are: {', '.join(_KEYS)}", key)
+        good = isinstance(value, _KEYS[key])
+        if isinstance(value, list):
+            good = good and all(isinstance(one, str) and one for one in value)
+        if not good:
+            raise wrong(f"{key!r} needs {'a list of patterns' if _KEYS[key] is list else 'a string'}", key)
+    name, says, where = (str(table.get(key, "")) for key in ("name", "says", "where"))
+    about = str(table.get("about", ""))
+    if not name:
+        raise wrong("a rule without a name")
+    if says not in _SAYS:
+        raise wrong(f"'says' must be one of {', '.join(_SAYS)}", "says")
+    if not _WHERE.fullmatch(where):
+        raise wrong("'where' must be title, screen, dialog or 'bottom N' with 1 to 99", "where")
+    if (says == "waiting") != (about in ABOUT) or (says != "waiting" and about):
+        raise wrong(
+            f"'about' must be one of {', '.join(ABOUT)} where it says waiting, and is for nothing else", "about"
+        )
+    if not table.get("every") and not table.get("any"):
+        raise wrong("a rule needs 'every' or 'any'")
+
+    def patterns(key: str) -> tuple[str, ...]:
+        found = table.get(key, [])
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    lists = patterns("every"), patterns("any"), patterns("none")
+    return Rule(name, _SAYS[says], where, *lists, about=about, answers=str(table.get("answers", "")))

@@ -1,0 +1,68 @@
+"""The ledger: what each session did when, and how that was known.
+
+What stands in an entry as evidence is the caller's: JSON values. The newest KEEP entries of a session are kept, some
+days of an agent that is busy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .database import Database, Row
+
+KEEP = 2000
+"""Entries of one session."""
+
+SPARE = 100
+"""Entries above that until the oldest go: not at each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a session did from ``at`` on (Unix seconds)."""
+
+    id: int
+    session: int
+    at: float
+    status: str
+    evidence: Mapping[str, object]
+
+
+class Ledger:
+    """The table of entries. They go with their session."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, session: int, at: float, status: str, evidence: Mapping[str, object]) -> None:
+        """Write what a session does from now on."""
+        [(number,)] = self._database.execute(
+            "INSERT INTO verdict (session, at, status, evidence) VALUES (?, ?, ?, ?) RETURNING id",
+            (session, at, status, json.dumps(evidence)),
+        )
+        if int(str(number)) % SPARE == 0:
+            self._database.execute(
+                "DELETE FROM verdict WHERE session = ? AND id <= (SELECT id FROM verdict WHERE session = ?"
+                " ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (session, session, KEEP),
+            )
+
+    def of(self, session: int, limit: int) -> list[Entry]:
+        """Return the newest entries of a session, oldest first."""
+        rows = self._database.execute(
+            "SELECT id, session, at, status, evidence FROM verdict WHERE session = ? ORDER BY id DESC LIMIT ?",
+            (session, limit),
+        )
+        return [_entry(row) for row in reversed(rows)]
+
+    def last(self, session: int) -> Entry | None:
+        """Return the newest entry of a session."""
+        found = self.of(session, 1)
+        return found[0] if found else None
+
+
+def _entry(row: Row) -> Entry:
+    (number, session, at, status, evidence) = row
+    return Entry(number, session, at, status, json.loads(evidence))

@@ -1,0 +1,197 @@
+"""What sessions do, as people and scripts see it: shells, programs that speak for themselves, a user's own agent."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from world import World, wait_until
+
+AGENT = """
+import sys, time
+def show(*rows):
+    sys.stdout.write("\\033[2J\\033[H" + "\\r\\n".join(rows)); sys.stdout.flush()
+show("some text", "> ")
+for line in sys.stdin:
+    word = line.strip()
+    if word == "work":
+        show("busy with it", "spinning")
+    elif word == "ask":
+        show("May I run this?", "  touch x", "1. Yes", "2. No", "press a key")
+    elif word == "unseen":
+        show("a dialog that nobody has seen before")
+    elif word == "prose":
+        show("I would ask: May I run this? spinning, press a key", "> ")
+    else:
+        show("some text", "> ")
+"""
+
+PROFILE = """
+title = "Ours"
+[recognise]
+commands = ["ours"]
+[signs]
+composer = '^>.*\\Z'
+[[signs.rules]]
+name = "permission"
+says = "waiting"
+about = "approval"
+where = "bottom 6"
+every = ['May I', 'press a key']
+[[signs.rules]]
+name = "spinner"
+says = "working"
+where = "bottom 1"
+every = ['^spinning$']
+"""
+
+
+def ours(world: World, name: str = "one") -> None:
+    """Start an agent of the user's own, with its profile."""
+    folder = f"{world.home}/config/agentmux/agents"
+    if not os.path.exists(folder):
+        os.makedirs(folder)
+        with open(f"{folder}/ours.toml", "w") as file:
+            file.write(PROFILE)
+        with open(os.open(f"{world.home}/ours", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+            file.write("#!/bin/sh\nexec python3 -I -S -u -c '" + AGENT.replace("'", '"') + "'\n")
+    world.new(name, f"{world.home}/ours")
+    does(world, name, "idle")
+
+
+def does(world: World, name: str, status: str) -> None:
+    """Wait until a session does that."""
+    wait_until(
+        lambda: world.info(name)["status"] == status,
+        what=lambda: f"{status} of {world.run('why', '-t', name, '--history').out} {world.screen(name)}",
+    )
+
+
+def test_a_shell_works_while_something_else_has_its_terminal(world: World) -> None:
+    world.new("sh", "bash", "--norc")
+    does(world, "sh", "idle")
+    world.run("send", "-t", "sh", "cat").ok()
+    does(world, "sh", "working")
+    assert "cat has the terminal" in world.run("why", "-t", "sh").ok().out
+    world.run("interrupt", "-t", "sh").ok()
+    does(world, "sh", "idle")
+    world.run("send", "-t", "sh", "less /etc/passwd").ok()
+    does(world, "sh", "unknown")
+    assert "less has the screen" in world.run("why", "-t", "sh").ok().out
+    world.run("send", "-t", "sh", "-k", "q").ok()
+    does(world, "sh", "idle")
+
+
+def test_a_program_that_nobody_knows_is_unknown_until_it_speaks(world: World) -> None:
+    world.new("cat", "cat")
+    assert world.info("cat")["status"] == "unknown"
+    assert "no profile knows this program" in world.run("why", "-t", "cat").ok().out
+    world.python("speaks", "import sys\nfor line in sys.stdin: print('\\033]7501;state=' + line.strip() + '\\a')")
+    for said, status in (("working", "working"), ("blocked:kind=question", "waiting"), ("done", "idle")):
+        world.run("send", "-t", "speaks", said).ok()
+        does(world, "speaks", status)
+    world.run("kill", "-t", "speaks", "--now").ok()
+    assert world.info("speaks")["status"] == "exited"
+
+
+def test_an_agent_is_seen_through_what_it_does(world: World) -> None:
+    ours(world)
+    for word, status in (
+        ("work", "working"),
+        ("ask", "waiting"),
+        ("", "idle"),
+        ("unseen", "unknown"),
+        ("prose", "idle"),
+    ):
+        world.run("send", "-t", "one", word).ok()
+        does(world, "one", status)
+    history = world.run("why", "-t", "one", "--history", "--json").ok().json["history"]
+    assert [entry["status"] for entry in history] == ["idle", "working", "waiting", "idle", "unknown", "idle"]
+    world.run("send", "-t", "one", "ask").ok()
+    does(world, "one", "waiting")
+    why = world.run("why", "-t", "one").ok().lines
+    assert why[0].startswith("one: waiting for approval, for ")
+    assert why[1:6] == [
+        "  its screen says waiting for approval (permission)",
+        "    May I run this?",
+        "    touch x",
+        "    1. Yes",
+        "    2. No",
+    ]
+    row = world.run("ls", "--json").ok().json[0]
+    assert (row["status"], row["about"], row["options"]) == ("waiting", "approval", ["Yes", "No"])
+
+
+def test_who_waits_for_a_person_is_listed_first(world: World) -> None:
+    world.new("shell", "bash", "--norc")
+    ours(world)
+    assert world.names() == ["shell", "one"]
+    world.run("send", "-t", "one", "ask").ok()
+    does(world, "one", "waiting")
+    assert world.names() == ["one", "shell"]
+    assert "waiting approval" in world.run("ls").ok().lines[1]
+
+
+def test_it_is_known_again_after_the_server_was_killed(world: World) -> None:
+    world.python("speaks", "print('\\033]7501;state=blocked:kind=permission:msg=cnVu\\a'); input()")
+    does(world, "speaks", "waiting")
+    since = world.info("speaks")["since"]
+    os.kill(world.status()["server_pid"], signal.SIGKILL)
+    does(world, "speaks", "waiting")
+    assert world.info("speaks")["since"] == since
+    history = world.run("why", "-t", "speaks", "--history", "--json").ok().json["history"]
+    assert [(entry["status"], entry["text"]) for entry in history] == [("waiting", "run")]
+
+
+def test_waiting_for_what_it_does(world: World) -> None:
+    ours(world)
+    ours(world, "two")
+    waits = world.start("wait", "-t", "one", "-t", "two", "--until", "working")
+    world.run("send", "-t", "one", "work").ok()
+    does(world, "one", "working")
+    assert waits.poll() is None
+    world.run("send", "-t", "two", "work").ok()
+    world.ended(waits).ok()
+    world.run("wait", "-t", "one", "-t", "two", "--until", "idle", "--until", "working").ok()
+    idle = world.start("wait", "-t", "one", "-t", "two", "--until", "idle", "--any")
+    world.run("send", "-t", "two", "").ok()
+    world.ended(idle).ok()
+    needed = world.start("wait", "-t", "one", "--until", "idle")
+    world.run("send", "-t", "one", "ask").ok()
+    world.ended(needed).failed("session 'one' waits for a person: approval", status=8)
+    world.run("wait", "-t", "one", "--until", "waiting").ok()
+    gone = world.start("wait", "-t", "one", "--until", "idle", "--until", "waiting", "--until", "output=^never$")
+    world.ended(gone).ok()
+    world.run("wait", "-t", "one", "--until", "working", "--until", "output=zzz", "--timeout", "0.3").failed(
+        "not seen within 0.3 s", status=5
+    )
+    ends = world.start("wait", "-t", "two", "--until", "waiting")
+    wait_until(lambda: world.run("send", "-t", "two", "-k", "C-d").ok(), what="end")
+    assert world.ended(ends).status == 6
+    killed = world.start("wait", "-t", "one", "--until", "working")
+    world.run("kill", "-t", "one", "--now").ok()
+    assert world.ended(killed).status in (7, 8)
+    world.run("wait", "--until", "later").failed(
+        "wait: can't wait until 'later'", "there are: idle, waiting, working, exit and output=REGEX", status=2
+    )
+
+
+def test_a_wait_goes_on_with_the_next_server(world: World) -> None:
+    ours(world)
+    waits = world.start("wait", "-t", "one", "--until", "working")
+    wait_until(lambda: World.connected(waits.pid), what="connection")
+    os.kill(world.status()["server_pid"], signal.SIGKILL)
+    world.run("send", "-t", "one", "work").ok()
+    world.ended(waits).ok()
+
+
+def test_an_agent_that_was_started_in_a_shell_is_watched_as_that_agent(world: World) -> None:
+    world.new("sh", "bash", "--norc")
+    ours(world)
+    with open(os.open(f"{world.home}/claude", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+        file.write("#!/usr/bin/env python3\nimport time\nprint('\\033[2J\\033[H' + chr(10).join(['-'])); input()\n")
+    world.run("send", "-t", "sh", f"{world.home}/claude").ok()
+    does(world, "sh", "unknown")
+    assert "no place to type into" in world.run("why", "-t", "sh").ok().out
+    world.run("send", "-t", "sh", "").ok()
+    does(world, "sh", "idle")

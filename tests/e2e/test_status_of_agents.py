@@ -1,0 +1,178 @@
+"""Real agents through all that they do, and what agentmux says of it: sampled, and compared with what was true."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from agents import AGENTS, launch, missing
+from labelled import Watch
+from scripted_api import ScriptedApi
+from world import World, wait_until
+
+SLOW = 90.0
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[ScriptedApi]:
+    with closing(ScriptedApi()) as made:
+        yield made
+
+
+class Run:
+    """One agent in a session, and what is known of it."""
+
+    def __init__(self, world: World, api: ScriptedApi, name: str) -> None:
+        self.world, self.api, self.name = world, api, name
+        self.agent = AGENTS[name]
+        start = launch(name, f"{world.root}/{name}", api.url)
+        self.begun = time.time()
+        world.new(name, *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
+        self.watch = Watch(world, name)
+        self.watch.label("starting", since=self.begun, by=self.begun)
+
+    def screen_has(self, *texts: str) -> bool:
+        rows = self.world.screen(self.name)
+        return any(text in row for row in rows for text in texts)
+
+    def sees(self, *texts: str, gone: bool = False) -> tuple[float, float]:
+        """Wait until the screen has one of these, or none; return between which moments that came."""
+        before = time.time()
+
+        def there() -> tuple[float, float] | None:
+            nonlocal before
+            asked = time.time()
+            if self.screen_has(*texts) is not gone:
+                return before, time.time()
+            before = asked
+            return None
+
+        found = wait_until(there, seconds=SLOW, what=lambda: f"{texts} in {self.world.screen(self.name)}")
+        assert found is not None
+        return found
+
+    def key(self, *keys: str) -> float:
+        """Press keys; return when that began."""
+        at = time.time()
+        for key in keys:
+            self.world.run("send", "-t", self.name, "--keys", key).ok()
+            time.sleep(0.2)
+        return at
+
+    def prompt(self, text: str) -> int:
+        """Send a prompt; it works from then on. Return the number of its request."""
+        count = len(self.api.turns)
+        self.world.run("send", "-t", self.name, "--no-enter", text).ok()
+        self.world.shows(self.name, text)
+        time.sleep(max(self.agent.pause, 0.3))
+        at = self.key("Enter")
+        self.requested(count, at)
+        return count
+
+    def requested(self, count: int, since: float) -> None:
+        """Wait for the next request of a turn, and label."""
+        wait_until(lambda: len(self.api.turns) > count, seconds=SLOW, what=f"request {count}")
+        self.watch.label("working", since=since, by=self.api.turns[count][0])
+
+    def answered(self, number: int) -> float:
+        """Return when the request ``number`` was answered."""
+        wait_until(lambda: self.api.turns[number][1], seconds=SLOW, what=f"end of request {number}")
+        return self.api.turns[number][1]
+
+    def rests(self, number: int) -> None:
+        """The request ``number`` ends a turn."""
+        self.watch.label("idle", by=self.answered(number))
+        time.sleep(2)
+
+    def asks(self, number: int, about: str, *texts: str) -> None:
+        """The request ``number`` makes it ask."""
+        end = self.answered(number)
+        _, by = self.sees(*texts)
+        self.watch.label("waiting", about, since=end, by=by)
+        time.sleep(2)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", AGENTS)
+def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, name: str) -> None:
+    if reason := missing(name):
+        pytest.skip(reason)
+    run = Run(world, api, name)
+    stop = ("Escape", "Escape") if name == "opencode" else ("Escape",)
+    since, by = run.sees(run.agent.composer)
+    run.watch.label("idle", since=since - 1, by=by)
+    time.sleep(2)
+    run.rests(run.prompt("think 4"))
+    # interrupted
+    run.prompt("slow 30")
+    time.sleep(2.5)
+    at = run.key(*stop)
+    run.watch.label("idle", since=at)
+    time.sleep(2)
+    run.key("C-u")
+    # approval, answered
+    number = run.prompt("tool")
+    run.asks(number, "approval", run.agent.approval)
+    count = len(api.turns)
+    at = run.key("Enter")
+    run.requested(count, at)
+    run.rests(count)
+    # approval, denied
+    number = run.prompt("sleep 4")
+    run.answered(number)
+    time.sleep(1.5)
+    if run.screen_has(run.agent.approval):
+        run.asks(number, "approval", run.agent.approval)
+        count = len(api.turns)
+        at = run.key("Enter")
+        run.watch.label("working", since=at)
+    run.requested(number + 1, time.time())
+    run.rests(number + 1)
+    # denied
+    if name != "gemini":  # it has been allowed for good
+        number = run.prompt("tool")
+        run.asks(number, "approval", run.agent.approval)
+        at = run.key("Escape")
+        run.watch.label("idle", since=at)
+        time.sleep(2)
+        run.key("C-u")
+    # question
+    if name != "codex":
+        number = run.prompt("ask")
+        run.asks(number, "question", "Which colour?")
+        count = len(api.turns)
+        at = run.key("Enter")
+        run.requested(count, at)
+        run.rests(count)
+    # prose
+    run.rests(run.prompt("prose"))
+    # errors
+    for word in ("fail", "limit"):
+        number = run.prompt(word)
+        run.answered(number)
+        if name == "codex":
+            _, by = run.sees("experiencing high demand", "exceeded retry limit")
+            run.watch.label("waiting", "error", since=api.turns[number][1], by=by)
+            time.sleep(2)
+            at = run.key("Escape")
+            run.watch.label("idle", since=at)
+        else:
+            time.sleep(3)
+            at = run.key(*stop)
+            run.watch.label("idle", since=at)
+        time.sleep(2)
+        run.key("C-u")
+    at = time.time()
+    for key in run.agent.leave:
+        run.key(key)
+    world.exited(name)
+    run.watch.label("exited", since=at)
+    time.sleep(1)
+    run.watch.stop()
+    counted, wrong = run.watch.compare()
+    print(f"{name}: {counted} samples, {len(wrong)} wrong: {wrong}")  # noqa: T201
+    assert not run.watch.idle_under_dialogs()
+    assert counted > 200 and len(wrong) <= counted / 100

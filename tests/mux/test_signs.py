@@ -1,0 +1,151 @@
+"""What screens and titles of agents say: real ones, those that a user reported, and rules taken away.
+
+A file in ``tests/screens`` is a test: what ``agentmux report`` writes, with what is right in its line ``expected``.
+"""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from agents import moments, recordings
+
+from agentmux.mux.profiles import Profile, Profiles
+from agentmux.mux.signs import Rule, Signs
+from agentmux.mux.verdict import Source, Status, Verdict, judge
+
+SCREENS = Path(__file__).parent.parent / "screens"
+PROFILES = {profile.name: profile for profile in Profiles("/nonexistent").all()}
+
+
+class Shown:
+    """One file of SCREENS."""
+
+    def __init__(self, path: Path) -> None:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        said = dict(re.match(r"(\S+): ?(.*)", line).groups() for line in lines if re.match(r"[a-z]\S*: ?", line))  # type: ignore[union-attr]
+        self.name = path.stem
+        self.profile = PROFILES[said["agent"]]
+        status, _, self.about = said["expected"].partition(" ")
+        self.status = Status(status)
+        self.title = said.get("title", "")
+        self.rows = [line[1:] for line in lines if line.startswith("|")]
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def verdict(self, signs: Signs, *, rows: list[str] | None = None) -> Verdict:
+        found = [signs.title(self.title, 1.0), signs.screen(self.rows if rows is None else rows, 1.0)]
+        return judge({one.source: one for one in found if one is not None}, 2.0)
+
+
+ALL = [Shown(path) for path in sorted(SCREENS.glob("*.txt"))]
+DIALOGS = [shown for shown in ALL if shown.status is Status.WAITING]
+
+
+def test_there_are_screens_of_each_kind() -> None:
+    assert {shown.profile.name for shown in ALL} >= {"claude", "codex", "gemini", "opencode"}
+    assert {shown.status for shown in ALL} >= {Status.WORKING, Status.WAITING, Status.IDLE}
+
+
+@pytest.mark.parametrize("shown", ALL, ids=repr)
+def test_a_screen_says_what_is_right(shown: Shown) -> None:
+    verdict = shown.verdict(shown.profile.signs)
+    assert (verdict.status, verdict.about) == (shown.status, shown.about)
+
+
+@pytest.mark.parametrize("shown", DIALOGS, ids=repr)
+def test_a_dialog_is_read(shown: Shown) -> None:
+    reading = shown.profile.signs.screen(shown.rows, 1.0)
+    assert reading is not None and reading.source is Source.SCREEN
+    assert len(reading.options) >= 2, reading
+    assert re.search(r"touch|sleep|colour", reading.text), reading
+
+
+@pytest.mark.parametrize("shown", DIALOGS, ids=repr)
+def test_a_dialog_that_no_rule_knows_is_never_taken_for_rest(shown: Shown) -> None:
+    signs = shown.profile.signs
+    for removed in signs.rules:
+        fewer = Signs(signs.composer, tuple(rule for rule in signs.rules if rule is not removed))
+        assert shown.verdict(fewer).status in (Status.WAITING, Status.UNKNOWN), removed.name
+    none = Signs(signs.composer, tuple(rule for rule in signs.rules if rule.says is not Status.WAITING))
+    assert shown.verdict(none).status in (Status.UNKNOWN, Status.WORKING)
+
+
+@pytest.mark.parametrize("shown", DIALOGS, ids=repr)
+def test_what_is_published_does_not_deny_a_dialog(shown: Shown) -> None:
+    from agentmux.mux.verdict import Reading
+
+    idle = Reading(Source.PUBLISHED, Status.IDLE, "program status idle", 3.0)
+    for rules in (shown.profile.signs.rules, ()):
+        screen = Signs(shown.profile.signs.composer, rules).screen(shown.rows, 1.0)
+        assert screen is not None
+        assert judge({Source.PUBLISHED: idle, Source.SCREEN: screen}, 4.0).status is not Status.IDLE
+
+
+@pytest.mark.parametrize("name", recordings())
+def test_recorded_agents_at_rest_and_asking(name: str) -> None:
+    for moment, (_, rows) in moments(name).items():
+        reading = PROFILES[name].signs.screen(rows, 1.0)
+        assert reading is not None
+        wanted = {"approval": Status.WAITING, "end": Status.UNKNOWN}.get(moment, Status.IDLE)
+        assert reading.says is wanted, moment
+
+
+WORDS = """Do you want to proceed?
+❯ 1. Yes
+  2. No
+Esc to cancel · Tab to amend
+• Working (3s • esc to interrupt)
+ ⠋ Thinking... (esc to cancel, 3s)
+  ⬝⬝■■■■  esc interrupt
+Would you like to run the following command?
+Press enter to confirm or esc to cancel
+│ Allow execution of [Shell]?
+△ Permission required
+""".splitlines()  # noqa: RUF001
+
+
+@pytest.mark.parametrize("shown", [one for one in ALL if one.status is not Status.WAITING], ids=repr)
+def test_words_about_dialogs_change_nothing(shown: Shown) -> None:
+    """They come where an agent's text stands: above what the screen ends with."""
+    signs, rows = shown.profile.signs, shown.rows
+    before = shown.verdict(signs)
+    at = next((at for at in range(len(rows) - 1, -1, -1) if re.match(r"[●•✦] |     \w", rows[at])), 0) + 1
+    for word in WORDS:
+        changed = [*rows[:at], f"  {word}", *rows[at:]]
+        assert shown.verdict(signs, rows=changed).status is before.status, word
+
+
+def test_the_first_rule_that_matches_counts() -> None:
+    rules = (
+        Rule("a", Status.WORKING, "bottom 1", every=("x",), none=("y",)),
+        Rule("b", Status.WAITING, "bottom 1", any=("x", "z"), about="dialog"),
+    )
+    signs = Signs("", rules)
+
+    def rule(*rows: str) -> str:
+        reading = signs.screen(rows, 0.0)
+        assert reading is not None
+        return reading.rule
+
+    assert [rule("x"), rule("x y"), rule("z"), rule("x", "w")] == ["a", "b", "b", "no rule matches"]
+    assert rule("x", "", "  ") == "a", "blank rows at the end do not count"
+
+
+def test_the_title_and_nothing_else_is_for_a_rule_of_titles() -> None:
+    signs = Signs("", (Rule("t", Status.WORKING, "title", every=("^busy",)),))
+    assert signs.screen(["busy"], 0.0) is None
+    title = signs.title("busy with it", 5.0)
+    assert title is not None and (title.says, title.at) == (Status.WORKING, 5.0)
+    assert signs.title("not busy", 5.0) is None
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_our_patterns_are_good(profile: Profile) -> None:
+    for pattern in (profile.signs.composer, *(p for rule in profile.signs.rules for p in (*rule.every, *rule.any))):
+        re.compile(pattern)
+    assert len({rule.name for rule in profile.signs.rules}) == len(profile.signs.rules), "why names them"
+    assert replace(profile) == profile
+    assert os.path.basename(profile.path) == f"{profile.name}.toml"
