@@ -50,6 +50,8 @@ def facts(mux: Mux, row: Record) -> Facts:
         "starts": row.starts,
         "record": row.record,
         "agent": row.agent,
+        "conversation": row.conversation,
+        "parent": row.parent,
         **doing(mux, row),
     }
 

@@ -242,6 +242,17 @@ class Asking:
             return self.mux.find(str(own))
         return self.mux.latest()
 
+    def can_attach(self) -> None:
+        """Raise what ``attach`` would, before something is started.
+
+        Raises:
+            NeedsTerminal, Nested.
+        """
+        if not (self.request.ttys[0] and self.request.ttys[1]):
+            raise NeedsTerminal
+        if self.request.env.get("AGENTMUX"):
+            raise Nested
+
     def attach(self, session: Session, *, read_only: bool = False, again: bool = False) -> None:
         """Show ``session`` on the client's terminal. The command ends, the client stays.
 
@@ -253,10 +264,7 @@ class Asking:
         """
         from .attachment import Attachment
 
-        if not (self.request.ttys[0] and self.request.ttys[1]):
-            raise NeedsTerminal
-        if self.request.env.get("AGENTMUX"):
-            raise Nested
+        self.can_attach()
         attachment = Attachment(self.mux, self._peer, self.request, read_only=read_only)
         attachment.show(session, first=not again)
         self._peer.attachment = attachment

@@ -14,7 +14,7 @@ import os
 import shlex
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentmux.store import search
 from agentmux.store.errors import NameTaken as RowNameTaken
@@ -23,7 +23,7 @@ from agentmux.store.inbox import Inbox, Phase, unsaved
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
 
-from . import authsock, evidence, programs, sweep, targets
+from . import authsock, evidence, opening, programs, sweep, targets
 from . import size as sizes
 from .config import Config, File
 from .environment import child_environment
@@ -48,9 +48,9 @@ from .paths import log_file
 from .profiles import Profile, Profiles
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
-from .sessionerrors import NameTaken, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
+from .sessionerrors import NameTaken, NoConversation, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .size import Size
-from .verdict import over
+from .verdict import Status, over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class Spec:
         size: None for the default.
         umask: None for that of whoever started the keeper.
         record: how much is remembered: all, screen or off; empty for what the configuration says.
+        parent: the session whose conversation it goes on from, None for none.
+        launched: what is executed instead of ``argv``, to go on from there; empty: as the profile says.
+        conversation: the id of the conversation that it then is, if that is known.
     """
 
     argv: tuple[str, ...]
@@ -97,6 +100,9 @@ class Spec:
     labels: Mapping[str, str] = field(default_factory=dict)
     umask: int | None = None
     record: str = ""
+    parent: int | None = None
+    launched: tuple[str, ...] = ()
+    conversation: str | None = None
 
 
 class Mux:
@@ -211,6 +217,20 @@ class Mux:
         except StoreError as error:
             session.warn(f"status not written down: {error}")
         self.publish("status", session, status=verdict.status.value, about=verdict.about or None)
+        self._learn_conversation(session)
+
+    def _learn_conversation(self, session: Session) -> None:
+        """Look which conversation its agent has open, where it names its own."""
+        profile = self.profile(session, None)
+        if profile is None:
+            return
+        found = opening.learned(profile, session.pid, lambda: session.screen.text_rows(0, session.size[1]))
+        if found is not None and found != session.row.conversation:
+            try:
+                self.rows.set_conversation(session.id, found)
+                session.refresh(self.rows.get(session.id))
+            except StoreError as error:
+                session.warn(f"its conversation is not written down: {error}")
 
     # -- the keeper
 
@@ -462,6 +482,8 @@ class Mux:
         name = targets.checked_name(spec.name) if spec.name else targets.free_name(argv[0], taken)
         size = sizes.clamped(spec.size or sizes.parsed(self.config().text("default-size")))
         profile = self._profiles.of(argv)
+        launched, conversation = opening.started(profile, argv)
+        conversation = spec.conversation or conversation
         try:
             row = self.rows.add(
                 name,
@@ -472,6 +494,8 @@ class Mux:
                 env=spec.extra,
                 labels=spec.labels,
                 agent=profile.name if profile else None,
+                parent=spec.parent,
+                conversation=conversation,
                 record=spec.record or (profile.record if profile else "") or self.config().text("record"),
             )
         except RowNameTaken:
@@ -482,31 +506,85 @@ class Mux:
             self.rows.set_exited(row.id, 126, self.now())
             raise
         self.publish("created", session)
-        await self._spawn(session, spec.env, spec.umask)
+        await self._spawn(session, list(spec.launched or launched), spec.env, spec.umask)
         return session
 
     async def restart(
-        self, session: Session, env: Mapping[str, str], size: Size | None, umask: int | None = None
-    ) -> None:
-        """Run an ended session's command again, in the same record.
+        self,
+        session: Session,
+        env: Mapping[str, str],
+        size: Size | None,
+        umask: int | None = None,
+        *,
+        afresh: bool = False,
+    ) -> bool:
+        """Run an ended session's command again, in the same record; return whether its conversation goes on.
+
+        It does if it is known and anything was said in it, unless ``afresh``.
 
         Raises:
             StillRunning, NameTaken, SpawnFailed.
         """
         if session.live:
             raise StillRunning(session.name)
+        profile = self.profile(session, None)
+        launched = None if afresh or not self.spoken(session) else opening.resumed(profile, session.row)
+        resumes = launched is not None
         try:
             row = self.rows.restarting(session.id, size=size and sizes.clamped(size))
         except RowNameTaken:
             raise NameTaken(session.name) from None
+        if launched is None:
+            launched, conversation = opening.started(profile, row.argv)
+            self.rows.set_conversation(session.id, conversation)
+            row = replace(row, conversation=conversation)
         session.restarting(row)
-        await self._spawn(session, env, umask)
+        await self._spawn(session, launched, env, umask)
+        return resumes
+
+    def spoken(self, session: Session) -> bool:
+        """Whether its agent was ever seen at work: what was never begun can't be opened again."""
+        return self.stores.ledger.has(session.id, Status.WORKING.value)
+
+    def not_resumable(self, session: Session) -> str:
+        """Return why a session's conversation can't be opened again, "" if it can."""
+        if opening.resumed(self.profile(session, None), session.row) is None:
+            return "no conversation is known that its agent could open again"
+        return "" if self.spoken(session) else "nothing was said in it"
+
+    async def fork(self, session: Session, name: str, env: Mapping[str, str], umask: int | None) -> Session:
+        """Start a session whose conversation begins with that of another.
+
+        Raises:
+            NoConversation: that is not known, or its agent can't.
+            NameTaken, BadName, SpawnFailed: as ``create``.
+        """
+        forked = opening.forked(self.profile(session, None), session.row)
+        if forked is None or not self.spoken(session):
+            raise NoConversation(session.name, self.not_resumable(session) or "its agent has no way to fork one")
+        row = session.row
+        launched, conversation = forked
+        spec = Spec(
+            row.argv,
+            row.cwd,
+            env,
+            name,
+            extra=row.env,
+            size=row.size,
+            labels=row.labels,
+            umask=umask,
+            record=row.record,
+            parent=row.id,
+            launched=tuple(launched),
+            conversation=conversation,
+        )
+        return await self.create(spec)
 
     def _default_command(self, env: Mapping[str, str]) -> tuple[str, ...]:
         command = self.config().text("default-command")
         return tuple(shlex.split(command)) or (env.get("SHELL") or "/bin/sh",)
 
-    async def _spawn(self, session: Session, env: Mapping[str, str], umask: int | None) -> None:
+    async def _spawn(self, session: Session, argv: Sequence[str], env: Mapping[str, str], umask: int | None) -> None:
         row = session.row
         child = child_environment(env, session=str(row.id), socket=self.socket, pid=self.keeper_pid, extra=row.env)
         child["PWD"] = row.cwd
@@ -514,7 +592,7 @@ class Mux:
         if authsock.NAME not in row.env and authsock.point(link, child, create=True):
             child[authsock.NAME] = link
         problem, status = "", 127
-        program = programs.find(row.argv[0], row.cwd, child.get("PATH", os.defpath))
+        program = programs.find(argv[0], row.cwd, child.get("PATH", os.defpath))
         if not programs.is_folder(row.cwd):
             problem = f"folder {row.cwd!r} does not exist"
         elif program is None:
@@ -524,7 +602,7 @@ class Mux:
             try:
                 self._link.spawn(
                     row.id,
-                    argv=row.argv,
+                    argv=argv,
                     cwd=row.cwd,
                     env=child,
                     size=row.size,

@@ -11,6 +11,8 @@
     commands = ["claude"]              names of its commands
     packages = ["@anthropic-ai/claude-code"]  of what npx, uvx and their like run
 
+    [conversation]                     how to open one again: see conversation.py
+
     [signs]                            what its title and screen say: see signs.py
 
 The file's name is the agent's.
@@ -23,10 +25,10 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from . import conversation, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
-from .signs import Signs, parsed
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
 
@@ -36,6 +38,7 @@ KEYS: Mapping[str, tuple[type, str]] = {
     "version": (list, "a list of words"),
     "record": (str, "a string"),
     "recognise": (dict, "a table"),
+    "conversation": (dict, "a table"),
     "signs": (dict, "a table"),
 }
 RECOGNISE = ("commands", "packages")
@@ -65,7 +68,8 @@ class Profile:
     version: tuple[str, ...]
     record: str
     marks: Marks
-    signs: Signs
+    conversations: conversation.Conversations
+    signs: signs.Signs
     path: str
 
 
@@ -110,7 +114,8 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         tuple(table.get("version", ())),
         table.get("record", ""),
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
-        parsed(table.get("signs", {}), wrong, compiled=not ours),
+        conversation.parsed(table.get("conversation", {}), wrong),
+        signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
         path,
     )
 

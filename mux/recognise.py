@@ -73,6 +73,17 @@ def recognised(argv: Sequence[str], agents: Iterable[tuple[str, Marks]]) -> str 
     return None
 
 
+def place(argv: Sequence[str], marks: Marks) -> int | None:
+    """Return where in ``argv`` the agent's own words begin; None where they are a part of a shell's command."""
+    programs = _programs(list(argv), DEEPEST)
+    scripts = [
+        at for at, word in enumerate(argv) if _base(word) in SHELLS and _script(list(argv[at + 1 :])) is not None
+    ]
+    end = scripts[0] if scripts else len(argv)
+    found = [at for at, word in enumerate(argv[:end]) if word in programs and _is(word, marks)]
+    return found[-1] + 1 if found else None
+
+
 def _is(program: str, marks: Marks) -> bool:
     package = _VERSION.sub("", program)
     return (

@@ -244,8 +244,8 @@ class Session:
         self._remember(lambda rows: rows.set_running(self.id, started))
 
     def refresh(self, row: SessionRow) -> None:
-        """The record's name or labels have changed."""
-        self.row = replace(self.row, name=row.name, labels=row.labels)
+        """The record's name, labels or conversation have changed."""
+        self.row = replace(self.row, name=row.name, labels=row.labels, conversation=row.conversation)
 
     def start_failed(self, status: int) -> None:
         """The program could not be executed. The record stays, with the status a shell would give."""

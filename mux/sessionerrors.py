@@ -135,3 +135,10 @@ class UpgradeRefused(AgentmuxError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"not upgraded: {why}", hint="everything runs on as before; see: agentmux server log")
+
+
+class NoConversation(AgentmuxError):
+    """A session's conversation can't be opened again."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"session {name!r}: {problem}", hint="to run its command anew: agentmux restart --afresh")

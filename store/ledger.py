@@ -57,6 +57,11 @@ class Ledger:
         )
         return [_entry(row) for row in reversed(rows)]
 
+    def has(self, session: int, status: str) -> bool:
+        """Whether a session ever had that status, as far as is kept."""
+        sql = "SELECT 1 FROM verdict WHERE session = ? AND status = ? LIMIT 1"
+        return bool(self._database.execute(sql, (session, status)))
+
     def last(self, session: int) -> Entry | None:
         """Return the newest entry of a session."""
         found = self.of(session, 1)

@@ -208,9 +208,9 @@ class Sessions:
     def set_size(self, session: int, size: tuple[int, int]) -> None:
         self._update(session, "columns = ?, rows = ?", *size)
 
-    def set_agent(self, session: int, agent: str | None, conversation: str | None) -> None:
-        """Say what runs in a session: known late, when it was recognised or told its id."""
-        self._update(session, "agent = ?, conversation = ?", agent, conversation)
+    def set_conversation(self, session: int, conversation: str | None) -> None:
+        """Say which conversation of the agent's it is about now."""
+        self._update(session, "conversation = ?", conversation)
 
     def restarting(self, session: int, *, size: tuple[int, int] | None = None) -> SessionRow:
         """Record that an ended session is about to be spawned again, in state starting.

@@ -73,6 +73,8 @@ COMMANDS = (
     Command("log", repeatable=True),
     Command("events", server=NEEDS),
     Command("restart", "respawn-pane"),
+    Command("resume", attaches=True),
+    Command("fork", attaches=True),
     Command("agents", server=CLIENT),
     Command("server", server=NEEDS),
     Command("kill-server", server=NEEDS, repeatable=True),

@@ -14,10 +14,11 @@ async def run(
     asking: Asking,
     target: Target = None,
     kill: Annotated[bool, Option("-k", "--kill", help="Kill it first if it runs.")] = False,
+    afresh: Annotated[bool, Option("--afresh", help="Begin a new conversation with its agent.")] = False,
 ) -> int | None:
-    """Start an ended or lost session again. Its id, name and record stay."""
+    """Start an ended or lost session again. Its id, name and record stay, and its agent's conversation goes on."""
     session = asking.session(target)
     if kill and session.live:
         await asking.mux.kill(session)
-    await asking.mux.restart(session, asking.request.env, None, asking.request.umask)
+    await asking.mux.restart(session, asking.request.env, None, asking.request.umask, afresh=afresh)
     return None

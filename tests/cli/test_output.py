@@ -87,6 +87,8 @@ def test_facts_are_fixed() -> None:
         "starts": 1,
         "record": "all",
         "agent": None,
+        "conversation": None,
+        "parent": None,
         "status": "unknown",
         "since": 0.0,
         "about": None,

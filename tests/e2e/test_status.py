@@ -171,7 +171,7 @@ def test_waiting_for_what_it_does(world: World) -> None:
     killed = world.start("wait", "-t", "one", "--until", "working")
     world.run("kill", "-t", "one", "--now").ok()
     assert world.ended(killed).status in (7, 8)
-    world.run("wait", "--until", "later").failed(
+    world.run("wait", "-t", "one", "--until", "later").failed(
         "wait: can't wait until 'later'", "there are: idle, waiting, working, exit and output=REGEX", status=2
     )
 

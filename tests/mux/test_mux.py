@@ -1013,7 +1013,7 @@ def test_without_a_target_it_is_the_session_one_is_in_else_the_last_used(world: 
 
 
 def test_a_wait_ends_with_output_or_with_its_time(world: World) -> None:
-    session = world.new()
+    session = world.new("cat")
     ends: list[bool] = []
 
     async def waits(asking: Asking) -> None:

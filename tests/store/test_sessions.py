@@ -155,9 +155,9 @@ def test_small_changes(sessions: Sessions) -> None:
     sessions.set_labels(session, {"x": "1"})
     sessions.set_labels(session, {"y": "ü"})
     sessions.set_size(session, (132, 50))
-    sessions.set_agent(session, "codex", "conv")
+    sessions.set_conversation(session, "conv")
     row = sessions.get(session)
-    assert (row.labels, row.size, row.agent, row.conversation) == ({"y": "ü"}, (132, 50), "codex", "conv")
+    assert (row.labels, row.size, row.conversation) == ({"y": "ü"}, (132, 50), "conv")
 
 
 def test_an_unknown_id_is_an_error_everywhere(sessions: Sessions) -> None:
@@ -168,7 +168,7 @@ def test_an_unknown_id_is_an_error_everywhere(sessions: Sessions) -> None:
         lambda: sessions.rename(5, "x"),
         lambda: sessions.set_labels(5, {}),
         lambda: sessions.set_size(5, (1, 1)),
-        lambda: sessions.set_agent(5, None, None),
+        lambda: sessions.set_conversation(5, None),
         lambda: sessions.restarting(5),
         lambda: sessions.forget(5),
     ):

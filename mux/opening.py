@@ -1,0 +1,65 @@
+"""What starts an agent, opens its conversation again or forks it; and which conversation a process has open."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+from .recognise import place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agentmux.store.sessions import SessionRow
+
+    from .profiles import Profile
+
+
+def started(profile: Profile | None, argv: Sequence[str]) -> tuple[list[str], str | None]:
+    """Return what to execute for ``argv``, and the id of its conversation if that is known then."""
+    at = _place(profile, argv)
+    if profile is None or at is None:
+        return list(argv), None
+    words, conversation = profile.conversations.started(argv[at:], str(uuid.uuid4()))
+    return [*argv[:at], *words], conversation
+
+
+def resumed(profile: Profile | None, row: SessionRow) -> list[str] | None:
+    """Return what opens a session's conversation again; None where it is not known, or can't be opened."""
+    at = _place(profile, row.argv)
+    if profile is None or at is None or row.conversation is None or not profile.conversations.resume:
+        return None
+    return [*row.argv[:at], *profile.conversations.resumed(row.argv[at:], row.conversation)]
+
+
+def forked(profile: Profile | None, row: SessionRow) -> tuple[list[str], str | None] | None:
+    """Return what begins another conversation from a session's, and its id if that is known; None where it can't."""
+    at = _place(profile, row.argv)
+    if profile is None or at is None or row.conversation is None or not profile.conversations.fork:
+        return None
+    words, conversation = profile.conversations.forked(row.argv[at:], row.conversation, str(uuid.uuid4()))
+    return [*row.argv[:at], *words], conversation
+
+
+def learned(profile: Profile, pid: int, rows: Callable[[], Sequence[str]]) -> str | None:
+    """Return the conversation that an agent has open now, or names at its end; None if it can't be told."""
+    if profile.conversations.file:
+        return next((found for path in _open_files(pid) if (found := profile.conversations.in_file(path))), None)
+    return profile.conversations.on_screen(rows()) if not profile.conversations.start else None
+
+
+def _place(profile: Profile | None, argv: Sequence[str]) -> int | None:
+    return None if profile is None else place(argv, profile.marks)
+
+
+def _open_files(pid: int) -> list[str]:
+    """Return the files that a process has open, those opened last first; none where the system does not tell."""
+    folder = f"/proc/{pid}/fd"
+    found = []
+    try:
+        for number in sorted(map(int, os.listdir(folder)), reverse=True):
+            found.append(os.readlink(f"{folder}/{number}"))
+    except OSError:
+        pass
+    return found

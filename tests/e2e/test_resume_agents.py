@@ -1,0 +1,85 @@
+"""Conversations of real agents: gone on with after everything was killed, and forked."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from agents import AGENTS, launch, missing
+from scripted_api import ScriptedApi
+from world import World, wait_until
+
+SLOW = 90.0
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[ScriptedApi]:
+    with closing(ScriptedApi()) as made:
+        yield made
+
+
+def rests(world: World, name: str) -> None:
+    wait_until(
+        lambda: world.info(name)["status"] == "idle", seconds=SLOW, what=lambda: world.run("why", "-t", name).out
+    )
+
+
+def say(world: World, api: ScriptedApi, name: str, agent: str, text: str) -> None:
+    """Send a prompt to an agent at rest, and wait for the end of its turn."""
+    wait_until(
+        lambda: world.info(name)["status"] == "idle", seconds=SLOW, what=lambda: world.run("why", "-t", name).out
+    )
+    count = len(api.turns)
+    world.run("send", "-t", name, "--no-enter", text).ok()
+    world.shows(name, text)
+    time.sleep(max(AGENTS[agent].pause, 0.3))
+    world.run("send", "-t", name, "--keys", "Enter").ok()
+    wait_until(lambda: len(api.turns) > count and api.turns[count][1], seconds=SLOW, what="answer")
+    wait_until(
+        lambda: world.info(name)["status"] == "idle", seconds=SLOW, what=lambda: world.run("why", "-t", name).out
+    )
+
+
+def texts(body: object) -> str:
+    return json.dumps(body)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", [name for name in AGENTS if name != "opencode"])
+def test_a_conversation_goes_on_after_everything_was_killed(world: World, api: ScriptedApi, name: str) -> None:
+    if reason := missing(name):
+        pytest.skip(reason)
+    start = launch(name, f"{world.root}/{name}", api.url)
+    world.new("one", *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
+    say(world, api, "one", name, "the first prompt")
+    conversation = world.info("one")["conversation"]
+    assert conversation
+    status = world.status()
+    pids = {*world.session_pids(1), status["server_pid"], status["keeper_pid"]}
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not pids & set(world.pids()), what="end of all")
+    assert world.info("one")["status"] == "lost"
+    world.run("resume", "-t", "one", "-d").ok()
+    say(world, api, "one", name, "the second prompt")
+    body = texts(api.bodies[-1])
+    assert "the first prompt" in body and "Hello from the script." in body and "the second prompt" in body
+    info = world.info("one")
+    assert (info["conversation"], info["starts"]) == (conversation, 2)
+    if name == "gemini":  # it has no way to fork one
+        assert "no way to fork" in world.run("fork", "-t", "one", "-d").err
+        return
+    world.run("fork", "-t", "one", "-s", "two", "-d").ok()
+    say(world, api, "two", name, "the third prompt")
+    body = texts(api.bodies[-1])
+    assert "the first prompt" in body and "the third prompt" in body
+    other = world.info("two")
+    assert other["parent"] == info["id"] and other["conversation"] not in (None, conversation)
+    say(world, api, "one", name, "the fourth prompt")
+    assert "the third prompt" not in texts(api.bodies[-1])
