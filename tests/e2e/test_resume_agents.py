@@ -50,7 +50,6 @@ def texts(body: object) -> str:
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", [name for name in AGENTS if name != "opencode"])
 def test_a_conversation_goes_on_after_everything_was_killed(world: World, api: ScriptedApi, name: str) -> None:
     if reason := missing(name):

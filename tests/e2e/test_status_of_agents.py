@@ -95,7 +95,6 @@ class Run:
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", AGENTS)
 def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, name: str) -> None:
     if reason := missing(name):
