@@ -88,6 +88,10 @@ def _run(argv: list[str]) -> int:
     if command is None:
         raise UnknownCommand(words[0], _near(words[0]))
     socket = paths.socket_path(os.environ, name, path)
+    if command.name == "hook":
+        from . import hook
+
+        return hook.run(words[1:], socket)
     if command.server == CLIENT or (words[:2] == ["server", "stop"] and "--force" in words):
         from . import local
 

@@ -34,6 +34,14 @@ def launch_argv() -> tuple[list[str], list[str]]:
     return [sys.executable, "-I", "-c", code, root], [sys.executable, "-I", os.path.join(mux, "keeper.py")]
 
 
+def hook_argv(socket: str) -> list[str]:
+    """Return what runs the client of this installation for a hook, wherever PATH leads: its words follow."""
+    mux = os.path.dirname(os.path.abspath(__file__))
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from agentmux.cli.main import entry; entry()"
+    root = os.path.dirname(os.path.dirname(mux))
+    return [sys.executable, "-I", "-S", "-c", code, root, "-S", socket, "hook"]
+
+
 class Connection:
     """A blocking connection to the server.
 

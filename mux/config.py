@@ -124,6 +124,12 @@ OPTIONS = (
         _one_of(*RECORD),
     ),
     Option("redact", "", "A regular expression: what matches is neither indexed nor exported.", _a_regex),
+    Option(
+        "agent-hooks",
+        "on",
+        "Whether agents are started with hooks that tell what they do, where their profile says how.",
+        _one_of("on", "off"),
+    ),
     Option("kill-grace", 2.0, "Seconds between SIGTERM and SIGKILL when a session is killed.", _at_least(0)),
 )
 """Every option of the file's top level."""

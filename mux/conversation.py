@@ -47,7 +47,7 @@ class Conversations:
     def started(self, words: Sequence[str], new: str) -> tuple[list[str], str | None]:
         """Return the words behind the program for a start, and the id of the conversation if that is known."""
         options, rest = self._parted(words)
-        if rest[:1] and rest[0] in self.commands:
+        if self.other(words):
             return list(words), None
         chosen = [(name, value) for name, value in options if name in self.chosen]
         chosen += [(word, after) for word, after in zip(rest, [*rest[1:], ""], strict=False) if word in self.chosen]
@@ -57,6 +57,10 @@ class Conversations:
         if not self.start:
             return list(words), None
         return [*words, *_filled(self.start, new=new)], new
+
+    def other(self, words: Sequence[str]) -> bool:
+        """Whether the words make it something else than a conversation."""
+        return self._parted(words)[1][:1] != [] and self._parted(words)[1][0] in self.commands
 
     def resumed(self, words: Sequence[str], conversation: str) -> list[str]:
         """Return the words behind the program that open a conversation again: the options, without the first prompt."""

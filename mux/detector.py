@@ -59,8 +59,8 @@ class Watched(Protocol):
         ...
 
     @property
-    def status(self) -> Report | None:
-        """What the program last said of its state."""
+    def report(self) -> Report | None:
+        """What the program last said of its state, also that it takes its word back; None if it never did."""
         ...
 
     @property
@@ -189,7 +189,7 @@ class Detector:
         """Keep a reading, with the time from which on it has been so."""
         before = self.readings.get(source)
         if reading is None:
-            if source is not Source.PUBLISHED or self._watched.status is not None:
+            if source is not Source.PUBLISHED or self._watched.report is not None:
                 self.readings.pop(source, None)
         elif before is not None and (before.says, before.rule) == (reading.says, reading.rule):
             self.readings[source] = replace(reading, at=before.at)
@@ -197,12 +197,11 @@ class Detector:
             self.readings[source] = reading
 
     def _published(self, at: float) -> Reading | None:
-        report = self._watched.status
+        report = self._watched.report
         if report is None:
             return None
         says = REPORTS.get(report.state)
-        if says is None:  # it took its word back
-            self.readings.pop(Source.PUBLISHED, None)
+        if says is None:
             return None
         about = ""
         if says is Status.WAITING:

@@ -29,6 +29,7 @@ KINDS = (
     "command",
     "program-status",
     "status",
+    "hook",
     "renamed",
     "labelled",
     "resized",

@@ -23,8 +23,9 @@ from agentmux.store.inbox import Inbox, Phase, unsaved
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
 
-from . import authsock, evidence, opening, programs, sweep, targets
+from . import authsock, evidence, hooks, opening, programs, sweep, targets
 from . import size as sizes
+from .client import hook_argv
 from .config import Config, File
 from .environment import child_environment
 from .events import Bus, Happened
@@ -219,13 +220,33 @@ class Mux:
         self.publish("status", session, status=verdict.status.value, about=verdict.about or None)
         self._learn_conversation(session)
 
+    def hooked(self, number: int, event: str, told: str) -> None:
+        """Take what a hook of session ``number`` tells; of another one, if that has the conversation that it names."""
+        values = hooks.told(told)
+        session = self._sessions.get(number)
+        for other in self.live():
+            profile = self.profile(other, None)
+            key = profile.hooks.conversation if profile is not None else ""
+            if key and values.get(key) and values[key] == other.row.conversation:
+                session = other
+        profile = self.profile(session, None) if session is not None and session.live else None
+        if session is None or profile is None or event not in profile.hooks.events:
+            return
+        self._names_conversation(session, values.get(profile.hooks.conversation))
+        if reading := profile.hooks.reading(event, values, self.now()):
+            session.hook(reading)
+        self.publish("hook", session, hook=event)
+
     def _learn_conversation(self, session: Session) -> None:
         """Look which conversation its agent has open, where it names its own."""
         profile = self.profile(session, None)
         if profile is None:
             return
-        found = opening.learned(profile, session.pid, lambda: session.screen.text_rows(0, session.size[1]))
-        if found is not None and found != session.row.conversation:
+        rows = session.screen.text_rows
+        self._names_conversation(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))
+
+    def _names_conversation(self, session: Session, found: str | None) -> None:
+        if found and found != session.row.conversation:
             try:
                 self.rows.set_conversation(session.id, found)
                 session.refresh(self.rows.get(session.id))
@@ -592,6 +613,8 @@ class Mux:
         if authsock.NAME not in row.env and authsock.point(link, child, create=True):
             child[authsock.NAME] = link
         problem, status = "", 127
+        if self.config().text("agent-hooks") == "on":
+            argv = opening.hooked(self.profile(session, None), argv, hook_argv(self.socket))
         program = programs.find(argv[0], row.cwd, child.get("PATH", os.defpath))
         if not programs.is_folder(row.cwd):
             problem = f"folder {row.cwd!r} does not exist"

@@ -25,6 +25,14 @@ def started(profile: Profile | None, argv: Sequence[str]) -> tuple[list[str], st
     return [*argv[:at], *words], conversation
 
 
+def hooked(profile: Profile | None, argv: Sequence[str], command: Sequence[str]) -> list[str]:
+    """Return ``argv`` with the agent's hooks, which run ``command EVENT``. Not where it begins no conversation."""
+    at = _place(profile, argv)
+    if profile is None or at is None or profile.conversations.other(argv[at:]):
+        return list(argv)
+    return [*argv[:at], *profile.hooks.injected(argv[at:], command), *argv[at:]]
+
+
 def resumed(profile: Profile | None, row: SessionRow) -> list[str] | None:
     """Return what opens a session's conversation again; None where it is not known, or can't be opened."""
     at = _place(profile, row.argv)

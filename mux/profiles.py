@@ -13,6 +13,8 @@
 
     [conversation]                     how to open one again: see conversation.py
 
+    [hooks]                            what to start it with, and what that tells: see hooks.py
+
     [signs]                            what its title and screen say: see signs.py
 
 The file's name is the agent's.
@@ -25,7 +27,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import conversation, signs
+from . import conversation, hooks, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -39,6 +41,7 @@ KEYS: Mapping[str, tuple[type, str]] = {
     "record": (str, "a string"),
     "recognise": (dict, "a table"),
     "conversation": (dict, "a table"),
+    "hooks": (dict, "a table"),
     "signs": (dict, "a table"),
 }
 RECOGNISE = ("commands", "packages")
@@ -69,6 +72,7 @@ class Profile:
     record: str
     marks: Marks
     conversations: conversation.Conversations
+    hooks: hooks.Hooks
     signs: signs.Signs
     path: str
 
@@ -115,6 +119,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         table.get("record", ""),
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
         conversation.parsed(table.get("conversation", {}), wrong),
+        hooks.parsed(table.get("hooks", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
         path,
     )

@@ -554,7 +554,12 @@ class Session:
     @property
     def status(self) -> Report | None:
         """What the program last said of its state."""
-        return None if self._side is None else self._side.status
+        return None if self.report is None or self.report.state == "clear" else self.report
+
+    @property
+    def report(self) -> Report | None:
+        """The same, also where it took its word back."""
+        return None if self._side is None else self._side.report
 
     @property
     def mark(self) -> ShellMark | None:

@@ -82,7 +82,7 @@ class SideChannels:
         "_told",
         "mark",
         "progress",
-        "status",
+        "report",
     )
 
     def __init__(self, listener: Listener, loop: AbstractEventLoop) -> None:
@@ -96,7 +96,7 @@ class SideChannels:
         self._kitty = KittyNotifications()
         self.mark: ShellMark | None = None
         self.progress: Progress | None = None
-        self.status: Report | None = None
+        self.report: Report | None = None
 
     def event(self, event: ScreenEvent) -> None:
         """Take what the emulator understood."""
@@ -152,7 +152,7 @@ class SideChannels:
     def _status(self, status: Report | None) -> None:
         if status is None:
             return
-        self.status = None if status.state == "clear" else status
+        self.report = status
         self._state("program-status", state=status.state, about=status.kind, message=status.message)
 
     def _state(self, kind: str, **facts: Fact) -> None:

@@ -25,10 +25,12 @@ PURE = {
     "mux/__init__.py",
     "mux/audience.py",
     "mux/clientterminal.py",
+    "mux/conversation.py",
     "mux/environment.py",
     "mux/evidence.py",
     "mux/errors.py",
     "mux/events.py",
+    "mux/hooks.py",
     "mux/html.py",
     "mux/keyboard.py",
     "mux/keys.py",
@@ -55,7 +57,7 @@ PURE = {
 
 HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "types", "typing"),
-    *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "re", "shlex", "unicodedata"),
+    *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "json", "re", "shlex", "unicodedata"),
 }
 
 EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}

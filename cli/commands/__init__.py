@@ -76,6 +76,7 @@ COMMANDS = (
     Command("resume", attaches=True),
     Command("fork", attaches=True),
     Command("agents", server=CLIENT),
+    Command("hook", server=NEEDS, repeatable=True),
     Command("server", server=NEEDS),
     Command("kill-server", server=NEEDS, repeatable=True),
     Command("doctor", server=CLIENT),

@@ -14,9 +14,9 @@ def test_a_first_session_starts_the_server_and_is_listed(world: World) -> None:
     ran = world.run("new", "-d", "-s", "api", "--", "cat").ok()
     assert ran.out == ""
     head, line = world.run("ls").ok().lines
-    assert head.split() == ["ID", "NAME", "STATE", "AGE", "ATTACHED", "SIZE", "COMMAND", "CWD"]
-    assert line.split()[:3] == ["1", "api", "running"]
-    assert line.split()[4:] == ["0", "120x40", "cat", world.home]
+    assert head.split() == ["ID", "NAME", "STATUS", "SINCE", "AGE", "ATTACHED", "SIZE", "COMMAND", "CWD"]
+    assert line.split()[:3] == ["1", "api", "unknown"]
+    assert line.split()[5:] == ["0", "120x40", "cat", world.home]
 
 
 def test_ls_without_sessions_prints_nothing(world: World) -> None:

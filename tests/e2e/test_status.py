@@ -56,30 +56,22 @@ def ours(world: World, name: str = "one") -> None:
         with open(os.open(f"{world.home}/ours", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
             file.write("#!/bin/sh\nexec python3 -I -S -u -c '" + AGENT.replace("'", '"') + "'\n")
     world.new(name, f"{world.home}/ours")
-    does(world, name, "idle")
-
-
-def does(world: World, name: str, status: str) -> None:
-    """Wait until a session does that."""
-    wait_until(
-        lambda: world.info(name)["status"] == status,
-        what=lambda: f"{status} of {world.run('why', '-t', name, '--history').out} {world.screen(name)}",
-    )
+    world.does(name, "idle")
 
 
 def test_a_shell_works_while_something_else_has_its_terminal(world: World) -> None:
     world.new("sh", "bash", "--norc")
-    does(world, "sh", "idle")
+    world.does("sh", "idle")
     world.run("send", "-t", "sh", "cat").ok()
-    does(world, "sh", "working")
+    world.does("sh", "working")
     assert "cat has the terminal" in world.run("why", "-t", "sh").ok().out
     world.run("interrupt", "-t", "sh").ok()
-    does(world, "sh", "idle")
+    world.does("sh", "idle")
     world.run("send", "-t", "sh", "less /etc/passwd").ok()
-    does(world, "sh", "unknown")
+    world.does("sh", "unknown")
     assert "less has the screen" in world.run("why", "-t", "sh").ok().out
     world.run("send", "-t", "sh", "-k", "q").ok()
-    does(world, "sh", "idle")
+    world.does("sh", "idle")
 
 
 def test_a_program_that_nobody_knows_is_unknown_until_it_speaks(world: World) -> None:
@@ -89,7 +81,7 @@ def test_a_program_that_nobody_knows_is_unknown_until_it_speaks(world: World) ->
     world.python("speaks", "import sys\nfor line in sys.stdin: print('\\033]7501;state=' + line.strip() + '\\a')")
     for said, status in (("working", "working"), ("blocked:kind=question", "waiting"), ("done", "idle")):
         world.run("send", "-t", "speaks", said).ok()
-        does(world, "speaks", status)
+        world.does("speaks", status)
     world.run("kill", "-t", "speaks", "--now").ok()
     assert world.info("speaks")["status"] == "exited"
 
@@ -104,11 +96,11 @@ def test_an_agent_is_seen_through_what_it_does(world: World) -> None:
         ("prose", "idle"),
     ):
         world.run("send", "-t", "one", word).ok()
-        does(world, "one", status)
+        world.does("one", status)
     history = world.run("why", "-t", "one", "--history", "--json").ok().json["history"]
     assert [entry["status"] for entry in history] == ["idle", "working", "waiting", "idle", "unknown", "idle"]
     world.run("send", "-t", "one", "ask").ok()
-    does(world, "one", "waiting")
+    world.does("one", "waiting")
     why = world.run("why", "-t", "one").ok().lines
     assert why[0].startswith("one: waiting for approval, for ")
     assert why[1:6] == [
@@ -127,17 +119,17 @@ def test_who_waits_for_a_person_is_listed_first(world: World) -> None:
     ours(world)
     assert world.names() == ["shell", "one"]
     world.run("send", "-t", "one", "ask").ok()
-    does(world, "one", "waiting")
+    world.does("one", "waiting")
     assert world.names() == ["one", "shell"]
     assert "waiting approval" in world.run("ls").ok().lines[1]
 
 
 def test_it_is_known_again_after_the_server_was_killed(world: World) -> None:
     world.python("speaks", "print('\\033]7501;state=blocked:kind=permission:msg=cnVu\\a'); input()")
-    does(world, "speaks", "waiting")
+    world.does("speaks", "waiting")
     since = world.info("speaks")["since"]
     os.kill(world.status()["server_pid"], signal.SIGKILL)
-    does(world, "speaks", "waiting")
+    world.does("speaks", "waiting")
     assert world.info("speaks")["since"] == since
     history = world.run("why", "-t", "speaks", "--history", "--json").ok().json["history"]
     assert [(entry["status"], entry["text"]) for entry in history] == [("waiting", "run")]
@@ -148,7 +140,7 @@ def test_waiting_for_what_it_does(world: World) -> None:
     ours(world, "two")
     waits = world.start("wait", "-t", "one", "-t", "two", "--until", "working")
     world.run("send", "-t", "one", "work").ok()
-    does(world, "one", "working")
+    world.does("one", "working")
     assert waits.poll() is None
     world.run("send", "-t", "two", "work").ok()
     world.ended(waits).ok()
@@ -191,7 +183,7 @@ def test_an_agent_that_was_started_in_a_shell_is_watched_as_that_agent(world: Wo
     with open(os.open(f"{world.home}/claude", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
         file.write("#!/usr/bin/env python3\nimport time\nprint('\\033[2J\\033[H' + chr(10).join(['-'])); input()\n")
     world.run("send", "-t", "sh", f"{world.home}/claude").ok()
-    does(world, "sh", "unknown")
+    world.does("sh", "unknown")
     assert "no place to type into" in world.run("why", "-t", "sh").ok().out
     world.run("send", "-t", "sh", "").ok()
-    does(world, "sh", "idle")
+    world.does("sh", "idle")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +17,18 @@ from scripted_api import ScriptedApi
 from world import World, wait_until
 
 SLOW = 90.0
+
+CONFIGURATION = (
+    ".claude/settings*.json",
+    ".claude/hooks/*",
+    ".codex/config.toml",
+    ".codex/hooks*",
+    ".gemini/settings.json",
+    ".config/opencode/opencode.json*",
+    ".config/opencode/plugin*/*",
+    ".copilot/hooks/*",
+)
+"""Files that say how agents behave: theirs and the user's, none of ours."""
 
 
 @pytest.fixture
@@ -28,10 +44,24 @@ class Run:
         self.world, self.api, self.name = world, api, name
         self.agent = AGENTS[name]
         start = launch(name, f"{world.root}/{name}", api.url)
+        self.home = f"{world.root}/{name}/home"
+        os.makedirs(f"{self.home}/.claude", exist_ok=True)
+        with open(f"{self.home}/.claude/settings.json", "w") as file:
+            file.write(json.dumps({"env": {"DISABLE_AUTOUPDATER": "1"}}, indent=2) + "\n")  # as it writes it itself
+        self.before = self.configuration()
         self.begun = time.time()
         world.new(name, *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
         self.watch = Watch(world, name)
         self.watch.label("starting", since=self.begun, by=self.begun)
+
+    def configuration(self) -> dict[str, str]:
+        """Return the digests of the files by which a person configures agents."""
+        digests = {}
+        for path in CONFIGURATION:
+            for file in sorted(glob.glob(f"{self.home}/{path}")):
+                with open(file, "rb") as opened:
+                    digests[file] = hashlib.sha256(opened.read()).hexdigest()
+        return digests
 
     def screen_has(self, *texts: str) -> bool:
         rows = self.world.screen(self.name)
@@ -113,17 +143,18 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     time.sleep(2)
     run.key("C-u")
     # approval, answered
-    number = run.prompt("tool")
-    run.asks(number, "approval", run.agent.approval)
-    count = len(api.turns)
-    at = run.key("Enter")
-    run.requested(count, at)
-    run.rests(count)
-    # approval, denied
+    if run.agent.approval:
+        number = run.prompt("tool")
+        run.asks(number, "approval", run.agent.approval)
+        count = len(api.turns)
+        at = run.key("Enter")
+        run.requested(count, at)
+        run.rests(count)
+    # a tool that takes its time
     number = run.prompt("sleep 4")
     run.answered(number)
     time.sleep(1.5)
-    if run.screen_has(run.agent.approval):
+    if run.agent.approval and run.screen_has(run.agent.approval):
         run.asks(number, "approval", run.agent.approval)
         count = len(api.turns)
         at = run.key("Enter")
@@ -131,7 +162,7 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     run.requested(number + 1, time.time())
     run.rests(number + 1)
     # denied
-    if name != "gemini":  # it has been allowed for good
+    if name not in ("gemini", "pi"):  # that has been allowed for good, or never asks
         number = run.prompt("tool")
         run.asks(number, "approval", run.agent.approval)
         at = run.key("Escape")
@@ -139,7 +170,7 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
         time.sleep(2)
         run.key("C-u")
     # question
-    if name != "codex":
+    if name not in ("codex", "pi"):
         number = run.prompt("ask")
         run.asks(number, "question", "Which colour?")
         count = len(api.turns)
@@ -161,7 +192,7 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
         else:
             time.sleep(3)
             at = run.key(*stop)
-            run.watch.label("idle", since=at)
+            run.watch.label(*(("waiting", "error") if name == "pi" else ("idle",)), since=at)
         time.sleep(2)
         run.key("C-u")
     at = time.time()
@@ -173,5 +204,6 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     run.watch.stop()
     counted, wrong = run.watch.compare()
     print(f"{name}: {counted} samples, {len(wrong)} wrong: {wrong}")  # noqa: T201
+    assert run.configuration() == run.before
     assert not run.watch.idle_under_dialogs()
     assert counted > 200 and len(wrong) <= counted / 100

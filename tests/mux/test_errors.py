@@ -29,6 +29,7 @@ MADE = [
     sessionerrors.InputFull("api", 1 << 20),
     sessionerrors.NeedsTerminal(),
     sessionerrors.Nested(),
+    sessionerrors.NoConversation("api", "nothing was said in it"),
     sessionerrors.NoReply("api"),
     sessionerrors.StoreFailed("no room on the disk"),
     sessionerrors.TimedOut(0.5),

@@ -143,6 +143,19 @@ def _opencode_files(work: str, url: str) -> Mapping[str, Any]:
     }
 
 
+def _pi_files(work: str, url: str) -> Mapping[str, Any]:
+    provider = {
+        "baseUrl": f"{url}/v1",
+        "api": "openai-completions",
+        "apiKey": "scripted",
+        "models": [{"id": "scripted"}],
+    }
+    return {
+        ".pi/agent/models.json": {"providers": {"scripted": provider}},
+        ".pi/agent/settings.json": {"defaultProvider": "scripted", "defaultModel": "scripted"},
+    }
+
+
 _MODULES = "{packages}/node_modules"
 
 AGENTS: dict[str, Agent] = {
@@ -194,6 +207,15 @@ AGENTS: dict[str, Agent] = {
         approval="Permission required",
         leave=("C-c",),
         footer=7,
+    ),
+    "pi": Agent(
+        (f"{_MODULES}/node/bin/node", f"{_MODULES}/@earendil-works/pi-coding-agent/dist/bundle/cli.js"),
+        _pi_files,
+        lambda url: {"PI_OFFLINE": "1"},
+        composer="scripted",
+        approval="",
+        leave=("C-d",),
+        footer=4,
     ),
 }
 

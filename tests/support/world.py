@@ -211,6 +211,14 @@ class World:
         )
         return self.screen(name)
 
+    def does(self, name: str, status: str, seconds: float = PATIENCE) -> None:
+        """Wait until a session does that."""
+        wait_until(
+            lambda: self.info(name)["status"] == status,
+            seconds=seconds,
+            what=lambda: f"{status} of {self.run('why', '-t', name, '--history').out} {self.screen(name)}",
+        )
+
     def exited(self, name: str, timeout: int = 30) -> int | None:
         """Wait for a session's end and return its exit status."""
         ran = self.run("wait", "-t", name, "--exit", "--timeout", str(timeout))

@@ -1,0 +1,102 @@
+"""Hooks that an agent is started with, and what they tell: words for its command line, readings from its events. Pure.
+
+In a profile::
+
+    [hooks]
+    words = ["--settings", '{"hooks": {hooks}}']   words that are added at its start; {hooks} is JSON: for each event
+                                       the command to run, in the form that Claude Code, Codex and Gemini CLI share
+    unless = ["--settings"]            words with which nothing is added
+    conversation = "session_id"        the key of what they tell that names the conversation
+
+    [hooks.events]                     what follows from each: a state, for waiting with what for, or nothing
+    UserPromptSubmit = "working"
+    PermissionRequest = "waiting approval"
+    SessionStart = ""
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+
+from .verdict import ABOUT, Reading, Source, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
+TEXT = 300
+"""Characters that are kept of what a hook says an agent asks."""
+
+TEXTS = ("message", "tool_name")
+"""Keys of what hooks tell that say what it is about, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a profile says of its agent's hooks."""
+
+    words: tuple[str, ...] = ()
+    unless: frozenset[str] = frozenset()
+    conversation: str = ""
+    events: Mapping[str, str] = field(default_factory=dict)
+
+    def injected(self, words: Sequence[str], command: Sequence[str]) -> list[str]:
+        """Return what to add to an agent's ``words`` so that its hooks run ``command EVENT``."""
+        if not self.words or any(word.partition("=")[0] in self.unless for word in words):
+            return []
+        hooks = {
+            event: [{"hooks": [{"type": "command", "command": shlex.join([*command, event])}]}] for event in self.events
+        }
+        return [word.replace("{hooks}", json.dumps(hooks)) for word in self.words]
+
+    def reading(self, event: str, told: Mapping[str, str], at: float) -> Reading | None:
+        """Return what follows from an event, None for nothing."""
+        says, _, about = self.events.get(event, "").partition(" ")
+        if says not in SAYS:
+            return None
+        text = next((told[key][:TEXT] for key in TEXTS if told.get(key)), "")
+        return Reading(Source.HOOK, SAYS[says], f"hook {event}", at, about, text if about else "")
+
+
+def told(text: str) -> dict[str, str]:
+    """Return the strings that a hook's JSON has at its top; of JSON that is cut off, those that can be made out."""
+    try:
+        values: object = json.loads(text)
+    except (ValueError, RecursionError):
+        found = re.findall(r'"(\w{1,40})"\s*:\s*"((?:[^"\\]|\\.){0,500})"', text[: 1 << 16])
+        return dict(reversed(found))  # the first of a key is the outermost
+    if not isinstance(values, dict):
+        return {}
+    return {str(key): value for key, value in values.items() if isinstance(value, str)}
+
+
+def parsed(table: Mapping[str, object], wrong: Callable[..., Exception]) -> Hooks:
+    """Return what the table ``hooks`` of a profile says.
+
+    Raises:
+        Exception: what ``wrong`` made of what is wrong, and of the keys that lead to it.
+    """
+    kinds: dict[str, type] = {"words": list, "unless": list, "conversation": str, "events": dict}
+    for key, value in table.items():
+        if key not in kinds:
+            raise wrong(f"no key 'hooks.{key}'; there are: {', '.join(kinds)}", "hooks", key)
+        if not isinstance(value, kinds[key]):
+            raise wrong(f"'hooks.{key}' needs a {kinds[key].__name__}", "hooks", key)
+        if isinstance(value, list) and not all(isinstance(word, str) and word for word in value):
+            raise wrong(f"'hooks.{key}' needs a list of words", "hooks", key)
+    events = table.get("events")
+    events = events if isinstance(events, dict) else {}
+    for event, says in events.items():
+        state, _, about = str(says).partition(" ")
+        if says != "" and (state not in SAYS or (state == "waiting") != (about in ABOUT)):
+            raise wrong(f"{event!r} is none of working, idle, waiting ABOUT, or empty", "hooks", "events", event)
+
+    def words(key: str) -> tuple[str, ...]:
+        value = table.get(key)
+        return tuple(map(str, value)) if isinstance(value, list) else ()
+
+    return Hooks(words("words"), frozenset(words("unless")), str(table.get("conversation", "")), events)

@@ -1,0 +1,107 @@
+"""What agents' hooks call: it tells the server, and lets the agent go on whatever is wrong with us."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+from world import World, wait_until
+
+PROFILE = """
+title = "Ours"
+[recognise]
+commands = ["ours"]
+[hooks]
+words = ["--hooks", '{hooks}']
+unless = ["--hooks"]
+conversation = "session_id"
+[hooks.events]
+Begin = "working"
+Ask = "waiting approval"
+End = "idle"
+"""
+
+AGENT = """#!/usr/bin/env python3
+import json, subprocess, sys
+hooks = json.loads(sys.argv[sys.argv.index("--hooks") + 1]) if "--hooks" in sys.argv else {}
+print(sorted(hooks), flush=True)
+for line in sys.stdin:
+    event, _, told = line.strip().partition(" ")
+    for one in hooks.get(event, ()):
+        for hook in one["hooks"]:
+            done = subprocess.run(hook["command"], shell=True, input=told.encode(), capture_output=True)
+            print("hook", done.returncode, done.stdout, done.stderr, flush=True)
+"""
+
+
+def ours(world: World, name: str) -> None:
+    """Start an agent with hooks."""
+    folder = f"{world.home}/config/agentmux/agents"
+    if not os.path.exists(folder):
+        os.makedirs(folder)
+        with open(f"{folder}/ours.toml", "w") as file:
+            file.write(PROFILE)
+        with open(os.open(f"{world.home}/ours", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+            file.write(AGENT)
+    world.new(name, f"{world.home}/ours")
+    world.shows(name, "[")
+
+
+def test_hooks_tell_what_an_agent_does(world: World) -> None:
+    ours(world, "one")
+    world.shows("one", "['Ask', 'Begin', 'End']")
+    for event, status in (("Begin", "working"), ("Ask", "waiting"), ("End", "idle")):
+        world.run("send", "-t", "one", event + ' {"session_id": "c1", "message": "May I?"}').ok()
+        world.does("one", status)
+        if status == "waiting":
+            info = world.info("one")
+            assert (info["about"], info["asks"]) == ("approval", "May I?")
+    world.shows("one", "hook 0 b'' b''")
+    assert world.info("one")["conversation"] == "c1"
+    assert "its hook says idle (hook End)" in world.run("why", "-t", "one").ok().out
+
+
+def test_the_conversation_counts_and_not_the_environment(world: World) -> None:
+    ours(world, "one")
+    ours(world, "two")
+    for name in ("one", "two"):
+        world.run("send", "-t", name, f'End {{"session_id": "of {name}"}}').ok()
+        world.does(name, "idle")
+    world.run("send", "-t", "one", 'Begin {"session_id": "of two"}').ok()
+    world.does("two", "working")
+    assert world.info("one")["status"] == "idle"
+
+
+def test_without_hooks_nothing_is_added(world: World) -> None:
+    world.configure('agent-hooks = "off"\n')
+    ours(world, "one")
+    world.shows("one", "[]")
+
+
+def hook(world: World, told: bytes, event: str = "End", session: int = 1) -> float:
+    """Call a hook as an agent would; return how long it took."""
+    inside = {"AGENTMUX": f"{world.socket},1", "AGENTMUX_SESSION": str(session)}
+    began = time.monotonic()
+    ran = world.run("hook", event, input=told, env=inside).ok()
+    assert (ran.out, ran.err) == ("", "")
+    return time.monotonic() - began
+
+
+def test_an_agent_goes_on_whatever_is_wrong_with_us(world: World) -> None:
+    assert hook(world, b"{}") < 1.5, "there is no server"
+    assert not world.pids()
+    ours(world, "one")
+    server = world.status()["server_pid"]
+    for told in (b"", b"nonsense", b"[" * 100_000, b'{"session_id": "' + b"x" * 10_000_000, b"\xff\x00" * 5000):
+        assert hook(world, told) < 1.5
+    hook(world, json.dumps({"session_id": "c"}).encode(), "Unknown")
+    hook(world, b"{}", session=999)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        assert hook(world, b"{}") < 1.5, "it is frozen"
+    finally:
+        os.kill(server, signal.SIGCONT)
+    wait_until(lambda: world.info("one")["status"] == "idle", what="what was told is known")
+    world.run("hook").ok()
