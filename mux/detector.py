@@ -30,6 +30,9 @@ PAUSE = 0.12
 START = 30.0
 """Seconds for which an agent that nothing is known of yet counts as starting: opencode has been seen to take 20."""
 
+LATE = 1.0
+"""Seconds by which a tool may have started before its agent was seen at work."""
+
 REPORTS = {
     "idle": Status.IDLE,
     "done": Status.IDLE,
@@ -73,6 +76,10 @@ class Watched(Protocol):
         """What its shell last said of its prompt."""
         ...
 
+    def busy_since(self, at: float) -> bool:
+        """Whether it has started another program since ``at`` (Unix seconds) that still runs."""
+        ...
+
     def judged(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """Hear of a verdict that is another one, and of all that led to it."""
         ...
@@ -86,6 +93,7 @@ class Detector:
     """The readings of one live session, and its verdict."""
 
     __slots__ = (
+        "_alive",
         "_due",
         "_foreground",
         "_last",
@@ -106,6 +114,7 @@ class Detector:
         self._profile = watched.profile(None)
         self._started = loop.time()
         self._foreground = 0
+        self._alive = loop.time()
         self._last = 0.0
         self._due = 0.0
         self._timer: TimerHandle | None = None
@@ -128,6 +137,11 @@ class Detector:
         told = (Source.PUBLISHED, Source.HOOK)
         self.readings.update((source, readings[source]) for source in told if source in readings)
         self._settling = Settling(verdict)
+        self.changed()
+
+    def printed(self) -> None:
+        """It shows a sign of life."""
+        self._alive = self._loop.time()
         self.changed()
 
     def changed(self) -> None:
@@ -162,14 +176,35 @@ class Detector:
         verdict = judge(self.readings, now + self._now)
         if verdict.status is Status.UNKNOWN and self._starting(now):
             verdict = replace(verdict, status=Status.STARTING)
+        stall = self._stall(verdict, now)
+        if stall is not None and stall <= now:
+            verdict = self._stalled(verdict, now)
+            stall = None if verdict.status is Status.STALLED else now + self._stalls
         before = self.verdict
-        again = self._settling.take(verdict, now)
+        again = self._settling.take(verdict, now) or stall
         if not self.verdict.same(before):
             self._watched.judged(self.verdict, self.readings)
         if again is None and self.verdict.status is Status.STARTING:
             again = self._started + START
         if again is not None:
             self._look_at(max(again, now + SOON))
+
+    @property
+    def _stalls(self) -> float:
+        return self._profile.stall if self._profile is not None else 0.0
+
+    def _stall(self, verdict: Verdict, now: float) -> float | None:
+        """Return when it would be silent for too long at its work, None for never."""
+        return self._alive + self._stalls if self._stalls and verdict.status is Status.WORKING else None
+
+    def _stalled(self, verdict: Verdict, now: float) -> Verdict:
+        """Return the verdict on work in silence: a tool that runs is allowed to take its time."""
+        silent = self._alive + self._now
+        working = self.verdict if self.verdict.status is Status.WORKING else verdict
+        if self._watched.busy_since(working.since - LATE):
+            return verdict
+        reading = Reading(Source.OUTPUT, Status.STALLED, f"nothing for {now - self._alive:.0f} s", silent)
+        return Verdict(Status.STALLED, now + self._now, reading, (verdict.reason,) if verdict.reason else ())
 
     def _starting(self, now: float) -> bool:
         return self._knows and self.verdict.status is Status.STARTING and now < self._started + START

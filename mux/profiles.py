@@ -6,6 +6,7 @@
     tested = "2.1.330"                 the versions that this was tested with
     version = ["claude", "--version"]  what prints the installed one
     record = "all"                     how much is remembered of it: all, screen or off
+    stall = 300                        seconds of silence at work that are not normal, 0 for never
 
     [recognise]
     commands = ["claude"]              names of its commands
@@ -39,6 +40,7 @@ KEYS: Mapping[str, tuple[type, str]] = {
     "tested": (str, "a string"),
     "version": (list, "a list of words"),
     "record": (str, "a string"),
+    "stall": (int, "a whole number"),
     "recognise": (dict, "a table"),
     "conversation": (dict, "a table"),
     "hooks": (dict, "a table"),
@@ -62,6 +64,7 @@ class Profile:
         tested: the versions it was tested with, "" for none.
         version: the words of the command that prints the installed version, none where there is no such thing.
         record: how much is remembered of its sessions, "" for what the configuration says.
+        stall: seconds of silence at work after which a session counts as stalled, 0 for never.
         path: the file that says so.
     """
 
@@ -70,6 +73,7 @@ class Profile:
     tested: str
     version: tuple[str, ...]
     record: str
+    stall: float
     marks: Marks
     conversations: conversation.Conversations
     hooks: hooks.Hooks
@@ -117,6 +121,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         table.get("tested", ""),
         tuple(table.get("version", ())),
         table.get("record", ""),
+        float(table.get("stall", 0)),
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
         conversation.parsed(table.get("conversation", {}), wrong),
         hooks.parsed(table.get("hooks", {}), wrong),

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,3 +78,29 @@ def interactive(argv: Sequence[str]) -> bool:
 
 SHELL_VALUES = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file", "--init-command", "-C"})
 """Options of shells that take the next word."""
+
+
+def busy_since(pid: int, at: float) -> bool:
+    """Whether ``pid`` has descendants that started after ``at`` (Unix seconds): a tool at work. False without /proc."""
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0
+    ticks = os.sysconf("SC_CLK_TCK")
+    children: dict[int, list[tuple[int, float]]] = {}
+    try:
+        numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except OSError:
+        return False
+    for number in numbers:
+        try:
+            with open(f"/proc/{number}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile
+        if fields[0] != b"Z":
+            children.setdefault(int(fields[1]), []).append((number, boot + int(fields[19]) / ticks))
+    todo = [pid]
+    while todo:
+        for child, started in children.get(todo.pop(), ()):
+            if started > at:
+                return True
+            todo.append(child)
+    return False

@@ -27,6 +27,7 @@ from agentmux.store.marks import Marks, records
 from agentmux.store.records import LONGEST, Kind, Record, encode_size
 from agentmux.store.sessions import SessionRow, Sessions
 
+from . import programs
 from .audience import Audience
 from .config import Config
 from .detector import Detector
@@ -477,7 +478,7 @@ class Session:
         if b"1004" in data:
             self._tell_focus()
         if self._detector is not None:
-            self._detector.changed()
+            self._detector.printed()
         self._wake()
         self._host.publish("output-activity", self)
 
@@ -588,6 +589,10 @@ class Session:
     def profile(self, argv: tuple[str, ...] | None) -> Profile | None:
         """Return the profile of what a command line starts, None: of its own."""
         return self._host.profile(self, argv)
+
+    def busy_since(self, at: float) -> bool:
+        """Whether it has started another program since ``at`` that still runs."""
+        return programs.busy_since(self.pid, at)
 
     def judged(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """Tell of a verdict that is another one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 from world import World, wait_until
 
@@ -16,6 +17,10 @@ for line in sys.stdin:
     word = line.strip()
     if word == "work":
         show("busy with it", "spinning")
+    elif word.startswith("tool"):
+        show("busy with it", "spinning")
+        import subprocess
+        subprocess.run(["sleep", word[5:]])
     elif word == "ask":
         show("May I run this?", "  touch x", "1. Yes", "2. No", "press a key")
     elif word == "unseen":
@@ -28,6 +33,7 @@ for line in sys.stdin:
 
 PROFILE = """
 title = "Ours"
+stall = 2
 [recognise]
 commands = ["ours"]
 [signs]
@@ -133,6 +139,18 @@ def test_it_is_known_again_after_the_server_was_killed(world: World) -> None:
     assert world.info("speaks")["since"] == since
     history = world.run("why", "-t", "speaks", "--history", "--json").ok().json["history"]
     assert [(entry["status"], entry["text"]) for entry in history] == [("waiting", "run")]
+
+
+def test_silence_at_work_is_a_stall_unless_a_tool_runs(world: World) -> None:
+    ours(world)
+    world.run("send", "-t", "one", "tool 4").ok()
+    world.does("one", "working")
+    began = time.monotonic()
+    world.does("one", "stalled")
+    assert time.monotonic() - began > 4, "not while its tool ran"
+    assert "its output says stalled (nothing for " in world.run("why", "-t", "one").ok().out
+    world.run("send", "-t", "one", "").ok()
+    world.does("one", "idle")
 
 
 def test_waiting_for_what_it_does(world: World) -> None:

@@ -55,7 +55,7 @@ def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
         ("title = ", "invalid value (at end of document)"),
         (
             'title = "x"\n\nnonsense = 1\n',
-            "line 3: no key 'nonsense'; there are: title, tested, version, record, recognise, conversation, hooks, ",
+            "line 3: no key 'nonsense'; there are: title, tested, version, record, stall, recognise, conversation, ",
         ),
         ("\ntitle = 1\n", "line 2: 'title' needs a string"),
         ('title = "x"\nversion = "x"\n', "line 2: 'version' needs a list of words"),
