@@ -15,6 +15,8 @@ import tomllib
 from dataclasses import dataclass, field
 
 from . import size, statusline
+from .events import FREQUENT, KINDS
+from .notifier import kinds_wrong, quiet_hours_wrong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +132,14 @@ OPTIONS = (
         "Whether agents are started with hooks that tell what they do, where their profile says how.",
         _one_of("on", "off"),
     ),
+    Option(
+        "notify",
+        "waiting stalled",
+        "What people are told of sessions that nobody looks at: waiting, stalled, done, exited.",
+        kinds_wrong,
+    ),
+    Option("quiet-hours", "", "When nobody is told, such as '22:00-07:30'; empty: never.", quiet_hours_wrong),
+    Option("notify-desktop", "off", "Whether the desktop shows notifications, too.", _one_of("on", "off")),
     Option("kill-grace", 2.0, "Seconds between SIGTERM and SIGKILL when a session is killed.", _at_least(0)),
 )
 """Every option of the file's top level."""
@@ -159,11 +169,13 @@ class Config:
     Attributes:
         values: one for each of OPTIONS.
         warnings: lines for the user, each naming file and line.
+        hooks: shell commands by the kind of event that they are run at.
     """
 
     values: Mapping[str, Value]
     keys: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    hooks: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """Return a string option."""
@@ -194,6 +206,7 @@ def parse(text: str, path: str) -> Config:
         return Config(DEFAULT.values, DEFAULT.keys, (f"{path}: {lower(str(error))}; defaults hold",))
     values = dict(DEFAULT.values)
     keys = dict(BINDINGS)
+    hooks: dict[str, str] = {}
     warnings = []
 
     def warn(what: str, *name: str) -> None:
@@ -211,6 +224,14 @@ def parse(text: str, path: str) -> Config:
                     keys[key] = action
                 else:
                     warn(f"no action {action!r}; one of: {', '.join(sorted(ACTIONS))}", name, key)
+        elif name == "hooks" and isinstance(value, dict):
+            for event, command in value.items():
+                if event not in KINDS or event in FREQUENT:
+                    warn(f"no event {event!r} to run a command at", name, event)
+                elif not isinstance(command, str):
+                    warn(f"{event!r} needs a command, a string", name, event)
+                elif command:
+                    hooks[event] = command
         elif option is None:
             warn(f"no option {name!r}", name)
         elif not _fits(value, option.default):
@@ -219,7 +240,7 @@ def parse(text: str, path: str) -> Config:
             warn(f"{name!r}: {value!r} {wrong}; its default {option.default!r} holds", name)
         else:
             values[name] = value
-    return Config(values, keys, tuple(warnings))
+    return Config(values, keys, tuple(warnings), hooks)
 
 
 def _fits(value: object, default: Value) -> bool:

@@ -80,8 +80,8 @@ class Watched(Protocol):
         """Whether it has started another program since ``at`` (Unix seconds) that still runs."""
         ...
 
-    def judged(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
-        """Hear of a verdict that is another one, and of all that led to it."""
+    def judged(self, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """Hear of a verdict that is another one than before, and of all that led to it."""
         ...
 
     def profile(self, argv: tuple[str, ...] | None) -> Profile | None:
@@ -183,7 +183,7 @@ class Detector:
         before = self.verdict
         again = self._settling.take(verdict, now) or stall
         if not self.verdict.same(before):
-            self._watched.judged(self.verdict, self.readings)
+            self._watched.judged(before.status, self.verdict, self.readings)
         if again is None and self.verdict.status is Status.STARTING:
             again = self._started + START
         if again is not None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 QUEUE = 1000
 """Events kept for one reader. An event says little; a reader that fell behind asks for the list again."""
 
+FREQUENT = frozenset({"output-activity", "input", "missed"})
+"""Kinds that come too often, or say too little, to run a command for each."""
+
 KINDS = (
     "created",
     "started",
@@ -30,6 +33,7 @@ KINDS = (
     "program-status",
     "status",
     "hook",
+    "notified",
     "renamed",
     "labelled",
     "resized",
@@ -57,6 +61,10 @@ class Happened:
     session: int
     name: str
     facts: Mapping[str, str | int | None] = field(default_factory=dict)
+
+    def values(self) -> dict[str, str | int | float | None]:
+        """Return it as JSON values."""
+        return {"at": self.at, "event": self.kind, "session": self.session, "name": self.name, **self.facts}
 
 
 class Subscription:

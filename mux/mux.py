@@ -28,7 +28,7 @@ from . import size as sizes
 from .client import hook_argv
 from .config import Config, File
 from .environment import child_environment
-from .events import Bus, Happened
+from .events import FREQUENT, Bus, Happened
 from .keeperlink import (
     Exited,
     Failed,
@@ -45,12 +45,14 @@ from .keeperlink import (
 )
 from .lifecycle import State
 from .memory import Memory
+from .notifier import Notice, Notifier
 from .paths import log_file
 from .profiles import Profile, Profiles
-from .screen import DEFAULT_COLOURS, Colours
+from .screen import DEFAULT_COLOURS, Colours, Notification
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoConversation, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .size import Size
+from .usercommands import UserCommands
 from .verdict import Status, over
 
 TYPE_CHECKING = False
@@ -136,6 +138,8 @@ class Mux:
         self.memory = Memory(
             loop, stores, now=self.now, config=self.config, opened=lambda number: self._sessions.get(number), log=log
         )
+        self._commands = UserCommands(loop, log)
+        self._notifier = Notifier(loop, config=self.config, minute=_minute, tell=self._tell)
         self._config = config
         self._profiles = profiles
         self._server_argv, self._keeper_argv = argv
@@ -180,7 +184,10 @@ class Mux:
         self._turn.clear()
 
     def publish(self, kind: str, session: Session | SessionRow, **facts: str | int | None) -> None:
-        """Tell whoever follows."""
+        """Tell whoever follows, and run the user's command for it."""
+        if kind not in FREQUENT and (command := self.config().hooks.get(kind)):
+            happened = Happened(self.now(), kind, session.id, session.name, facts)
+            self._commands.run(command, happened.values())
         if not self.bus.followed:
             return
         if kind == "output-activity":
@@ -197,6 +204,7 @@ class Mux:
         self.flush()
         self.memory.ended(session)
         self._told.pop(session.id, None)
+        self._notifier.ended(session)
 
     def closed(self, session: Session) -> None:
         """A segment of a session's journal is full."""
@@ -210,7 +218,7 @@ class Mux:
         """Return the profile of what a command line starts, None: of what the session was started with."""
         return self._profiles.of(session.row.argv if argv is None else argv)
 
-    def judged(self, session: Session, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+    def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """A session does something else now: write it down, and tell."""
         kept = evidence.recorded(verdict, readings, texts=session.recorded)
         try:
@@ -219,6 +227,18 @@ class Mux:
             session.warn(f"status not written down: {error}")
         self.publish("status", session, status=verdict.status.value, about=verdict.about or None)
         self._learn_conversation(session)
+        self._notifier.changed(session, before, verdict)
+
+    def _tell(self, notice: Notice) -> None:
+        """Tell people: on the terminals of those who lead a session, on the desktop, and whoever follows."""
+        event = Notification(notice.title, notice.body)
+        for session in self.live():
+            session.forward(event)
+        if self.config().text("notify-desktop") == "on":
+            self._commands.run(programs.desktop_command(notice.title, notice.body), {})
+        for number in notice.sessions:
+            if (found := self._sessions.get(number)) is not None:
+                self.publish("notified", found, about=notice.kind, title=notice.title, body=notice.body)
 
     def hooked(self, number: int, event: str, told: str) -> None:
         """Take what a hook of session ``number`` tells; of another one, if that has the conversation that it names."""
@@ -818,6 +838,8 @@ class Mux:
 
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
+        self._notifier.close()
+        self._commands.close()
         self.memory.close()
         for session in self._sessions.values():
             session.close()
@@ -825,3 +847,8 @@ class Mux:
         self.loop.remove_writer(self._link.fileno())
         self._link.close()
         self.inbox.close()
+
+
+def _minute() -> int:
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min

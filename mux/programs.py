@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import shlex
 import shutil
+import signal
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -104,3 +108,34 @@ def busy_since(pid: int, at: float) -> bool:
                 return True
             todo.append(child)
     return False
+
+
+async def told(command: str, data: bytes, seconds: float) -> str:
+    """Run a shell command with ``data`` on its standard input; return what went wrong, "" for nothing.
+
+    One that takes too long is killed with its process group, also when this is cancelled.
+    """
+    null, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", command, stdin=pipe, stdout=null, stderr=null, start_new_session=True
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            await process.communicate(data)
+    except TimeoutError:
+        return f"killed after {seconds:g} s"
+    finally:
+        if process.returncode is None:  # not reaped, so its number is still its own
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return f"ended with {process.returncode}" if process.returncode else ""
+
+
+def desktop_command(title: str, body: str) -> str:
+    """Return the shell command that shows a notification on the desktop."""
+    if sys.platform == "darwin":
+        script = "display notification (item 2 of argv) with title (item 1 of argv)"
+        words = ["osascript", "-e", f"on run argv\n{script}\nend run", title, body]
+    else:
+        words = ["notify-send", "--app-name=agentmux", "--", title, body]
+    return shlex.join(words)

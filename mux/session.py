@@ -127,8 +127,8 @@ class Host(Protocol):
         """Return the profile of what a command line starts, None: of what the session was started with."""
         ...
 
-    def judged(self, session: Session, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
-        """The session does something else now, as far as these readings tell."""
+    def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """The session does something else now than ``before``, as far as these readings tell."""
         ...
 
 
@@ -594,9 +594,9 @@ class Session:
         """Whether it has started another program since ``at`` that still runs."""
         return programs.busy_since(self.pid, at)
 
-    def judged(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+    def judged(self, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """Tell of a verdict that is another one."""
-        self._host.judged(self, verdict, readings)
+        self._host.judged(self, before, verdict, readings)
         self._wake()
 
     def hook(self, reading: Reading) -> None:

@@ -70,6 +70,7 @@ COMMANDS = (
     Command("capture", "capture-pane", "capturep", repeatable=True),
     Command("wait", "wait-for", repeatable=True),
     Command("why", repeatable=True),
+    Command("report", repeatable=True),
     Command("log", repeatable=True),
     Command("events", server=NEEDS),
     Command("restart", "respawn-pane"),

@@ -16,8 +16,7 @@ async def run(asking: Asking, target: Target = None, json: Json = False) -> int 
     session = None if target is None else asking.session(target)
     async for event in asking.events(session):
         if json:
-            facts = {"at": event.at, "event": event.kind, "session": event.session, "name": event.name, **event.facts}
-            asking.json(facts)
+            asking.json(event.values())
         else:
             asking.out(_line(event))
         await asking.drained()

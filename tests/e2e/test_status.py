@@ -141,6 +141,23 @@ def test_it_is_known_again_after_the_server_was_killed(world: World) -> None:
     assert [(entry["status"], entry["text"]) for entry in history] == [("waiting", "run")]
 
 
+def test_a_report_is_a_test_and_names_nobody(world: World) -> None:
+    world.configure("redact = 'hunter[0-9]'\n")
+    ours(world)
+    world.run("send", "-t", "one", "ask").ok()
+    world.does("one", "waiting")
+    report = world.run("report", "-t", "one").ok()
+    assert report.lines[:3] == ["agent: ours", "expected: waiting approval", "title: "]
+    assert "|May I run this?" in report.lines
+    assert "reading: its screen says waiting for approval (permission)" in report.lines
+    secrets = f"print {world.home}/x hunter2 sk-ant-api03-abcdefghijklmnop"
+    world.new("sh", "cat")
+    world.run("send", "-t", "sh", secrets).ok()
+    world.shows("sh", "hunter2")
+    assert "|print ~/x [redacted] [redacted]" in world.run("report", "-t", "sh").ok().lines
+    assert f"|{secrets}" in world.run("report", "-t", "sh", "--private").ok().lines
+
+
 def test_silence_at_work_is_a_stall_unless_a_tool_runs(world: World) -> None:
     ours(world)
     world.run("send", "-t", "one", "tool 4").ok()

@@ -122,7 +122,7 @@ class Host:
     def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
         return self.agent
 
-    def judged(self, session: Session, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+    def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         self.verdicts.append(verdict)
 
     def kinds(self, *but: str) -> list[str]:
