@@ -140,6 +140,13 @@ class Agentmux(Contender):
     def send_argv(self, session: str, text: str) -> list[str]:
         return self._argv("send", "-t", session, text)
 
+    def hook_argv(self) -> list[str]:
+        """Return the command that an agent's hook runs."""
+        socket = json.loads(self._asked("-L", self.server, "server", "--json"))["socket"]
+        code = "import json, sys; from agentmux.mux.client import hook_argv; print(json.dumps(hook_argv(sys.argv[1])))"
+        ran = subprocess.run([self.python, "-I", "-c", code, socket], capture_output=True, check=True, env=self.env)
+        return [*json.loads(ran.stdout), "Stop"]
+
     def pids(self) -> set[int]:
         facts = json.loads(self._asked("-L", self.server, "server", "--json") or "{}")
         return {int(facts[key]) for key in ("server_pid", "keeper_pid") if key in facts}

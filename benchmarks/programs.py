@@ -7,6 +7,8 @@ Each connects to the benchmark's socket, says its name and pid, and then does it
 - ``echo``: raw mode; answers every byte at once, at the left margin.
 - ``produce``: waits for orders on the socket, one JSON object a line, writes what they ask for to the terminal
   and reports what the writing took *as the program sees it*.
+- ``agent``: paints what an agent at rest does; ten times a second what one at work does for as many ``seconds`` as an
+  order says; another says which ``state`` to publish.
 - ``flood``: becomes ``yes``.
 - ``show``: fills the scrollback with as many lines as the fourth argument says, prints SHOWN, and reports when the
   terminal answers behind that; then it waits for ever.
@@ -20,6 +22,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import tty
 from time import perf_counter
 from types import FrameType
@@ -85,6 +88,36 @@ def produce(link: socket.socket) -> None:
             os.write(1, b"\x1b[0m\r\n" + END % order["number"] + b"\r\n")
 
 
+RULE = "─" * 80
+
+
+def paint(spinner: str = "", footer: str = "? for shortcuts") -> None:
+    """Paint the end of an agent's screen."""
+    rows = [f"{spinner} Thinking… (esc)" if spinner else "", "", RULE, "\u276f ", RULE, f"  {footer}"]
+    painted = "\r\n".join(f"\x1b[K{row}" for row in rows)
+    title = f"\x1b]2;{spinner or '✳'} agent\a"
+    os.write(1, f"\x1b[?2026h\x1b[15;1H{title}{painted}\x1b[J\x1b[?2026l".encode())
+
+
+def act(link: socket.socket) -> None:
+    """Carry out orders until the benchmark hangs up: {seconds} or {state}."""
+    tty.setraw(0)
+    os.write(1, "".join(f"a line of the conversation, number {n}\r\n" for n in range(30)).encode())
+    paint()
+    for line in link.makefile("r"):
+        order = json.loads(line)
+        if "state" in order:
+            os.write(1, b"\x1b]7501;state=%b:app=bench\a" % order["state"].encode())
+            continue
+        start, count = perf_counter(), 0
+        while (spent := perf_counter() - start) < order["seconds"]:
+            paint("◐◑"[count % 2], f"esc to interrupt · {spent:.1f}s")
+            count += 1
+            time.sleep(0.1)
+        paint()
+        link.sendall(json.dumps({"bytes": count, "seconds": spent}).encode() + b"\n")
+
+
 def show(lines: int) -> None:
     """Print, and wait until the terminal has taken it all in."""
     tty.setcbreak(0)
@@ -111,6 +144,8 @@ def main(mode: str, path: str, name: str, lines: str = "0") -> None:
             os.write(1, b"\r" + data)
     elif mode == "produce":
         produce(link)
+    elif mode == "agent":
+        act(link)
     else:
         signal.pause()
 

@@ -3,7 +3,7 @@
     python benchmarks/run.py [--quick] [--json FILE] [--only NAME...] [--agentmux PATH]
 
 ``--quick`` takes about three minutes, all of it a quarter of an hour. ``--only`` takes names of measures: commands
-start attach echo throughput memory stalled frames. Unless ``--agentmux`` names a console script, the checkout is
+start attach echo throughput memory stalled frames status. Unless ``--agentmux`` names a console script, the checkout is
 installed into a temporary environment the way users get it: what start-up costs depends on console script and compiled
 files.
 
@@ -33,6 +33,8 @@ How to read it
 - ``stalled``: a client is attached to a printing session, and its terminal is never read. The session's rate, the
   server's growth (the slope of the second half) and the echo in a third session, each beside what it is while a
   session that nobody is attached to prints, in turns. Somebody types all the time: a server may favour the typist.
+- ``status``: what a server with a profile for 100 programs uses more than one that does not know them; all of them
+  paint what an agent paints, 20 or none of them at work.
 - ``frames``: CPU of drawing a changed 120 x 40 screen for a viewer of another size, in agentmux's interpreter.
 
 It runs in private folders, with an environment of its own, and ends everything it started, whatever happens:
@@ -55,7 +57,7 @@ if not __package__:
     sys.path[0] = ROOT
 
 from benchmarks import contenders, table, tools  # noqa: E402
-from benchmarks.measures import attach, commands, echo, frames, memory, stalled, start, throughput  # noqa: E402
+from benchmarks.measures import attach, commands, echo, frames, memory, stalled, start, status, throughput  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ MEASURES = {
     "memory": memory.run,
     "stalled": stalled.run,
     "frames": frames.run,
+    "status": status.run,
 }
 
 

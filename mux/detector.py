@@ -27,11 +27,18 @@ SOON = 0.02
 PAUSE = 0.12
 """Least seconds between two looks at one session: people, and who waits, see a change within 150 ms."""
 
+SCREEN_PAUSE = 0.4
+"""Least seconds between two looks at the screen of a program that says by other means that it works, and that would
+say so by them if it did not: rendering and searching its rows is what costs."""
+
 START = 30.0
 """Seconds for which an agent that nothing is known of yet counts as starting: opencode has been seen to take 20."""
 
 LATE = 1.0
 """Seconds by which a tool may have started before its agent was seen at work."""
+
+TELLING = (Source.PUBLISHED, Source.TITLE)
+"""What tells both that a program works and that it does not."""
 
 REPORTS = {
     "idle": Status.IDLE,
@@ -100,6 +107,7 @@ class Detector:
         "_loop",
         "_now",
         "_profile",
+        "_screen_due",
         "_settling",
         "_started",
         "_timer",
@@ -116,6 +124,7 @@ class Detector:
         self._foreground = 0
         self._alive = loop.time()
         self._last = 0.0
+        self._screen_due = 0.0
         self._due = 0.0
         self._timer: TimerHandle | None = None
         self.readings: dict[Source, Reading] = {}
@@ -172,7 +181,7 @@ class Detector:
         self._last = now = self._loop.time()
         if self._watched.master is None:
             return
-        self._read(now + self._now)
+        looked = self._read(now)
         verdict = judge(self.readings, now + self._now)
         if verdict.status is Status.UNKNOWN and self._starting(now):
             verdict = replace(verdict, status=Status.STARTING)
@@ -182,6 +191,8 @@ class Detector:
             stall = None if verdict.status is Status.STALLED else now + self._stalls
         before = self.verdict
         again = self._settling.take(verdict, now) or stall
+        if not looked:
+            again = min(again or self._screen_due, self._screen_due)
         if not self.verdict.same(before):
             self._watched.judged(before.status, self.verdict, self.readings)
         if again is None and self.verdict.status is Status.STARTING:
@@ -209,16 +220,26 @@ class Detector:
     def _starting(self, now: float) -> bool:
         return self._knows and self.verdict.status is Status.STARTING and now < self._started + START
 
-    def _read(self, at: float) -> None:
-        watched = self._watched
+    def _read(self, now: float) -> bool:
+        """Take all readings; return whether the screen was among them, where there is anything to look for."""
+        watched, at = self._watched, now + self._now
+        before = {source: self.readings.get(source) for source in TELLING}
         self._take(Source.PROCESS, self._process(at))
         self._take(Source.PUBLISHED, self._published(at))
         self._take(Source.PROGRESS, _progress(watched.progress, at))
         signs = self._profile.signs if self._profile is not None else None
         screen = watched.screen
         self._take(Source.TITLE, signs.title(screen.title, at) if signs is not None else None)
-        rows = screen.text_rows(0, screen.size[1]) if signs is not None and self._knows else None
-        self._take(Source.SCREEN, signs.screen(rows, at) if signs is not None and rows is not None else None)
+        if signs is None or not self._knows:
+            self._take(Source.SCREEN, None)
+            return True
+        works = any(one is not None and one.says is Status.WORKING for one in before.values())
+        same = all(self.readings.get(source) == one for source, one in before.items())
+        if works and same and self.verdict.status is Status.WORKING and now < self._screen_due:
+            return False
+        self._screen_due = now + SCREEN_PAUSE
+        self._take(Source.SCREEN, signs.screen(screen.text_rows(0, screen.size[1]), at))
+        return True
 
     def _take(self, source: Source, reading: Reading | None) -> None:
         """Keep a reading, with the time from which on it has been so."""

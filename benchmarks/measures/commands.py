@@ -1,10 +1,10 @@
-"""What a command costs, console script and all: ``ls``, ``has`` and ``send`` beside a bare interpreter."""
+"""What a command costs, console script and all, and what a hook costs an agent: beside a bare interpreter."""
 
 from __future__ import annotations
 
-from ..contenders import Contender, Floor
+from ..contenders import Agentmux, Contender, Floor
 from ..table import Line, against
-from ..tools import Stage, median, run_timed
+from ..tools import Stage, median, percentile, run_timed
 
 SESSIONS = 5
 
@@ -28,6 +28,8 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
             ):
                 if argv:
                     commands[one.name, what] = argv, one.env
+            if isinstance(one, Agentmux):
+                commands[one.name, "hook"] = one.hook_argv(), {**one.env, "AGENTMUX_SESSION": "1"}
     times: dict[tuple[str, str], list[float]] = {key: [] for key in commands}
     used: dict[tuple[str, str], list[float]] = {key: [] for key in commands}
     rounds = stage.numbers(40, 150)
@@ -48,6 +50,8 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
         counts = {who: len(got) for (who, which), got in times.items() if which in (what, "bare")}
         lines.append(against("commands", what, "ms", _middle(times, what), factor=1.5, of="floor", samples=counts))
         lines.append(Line("commands", f"{what}, CPU of the client", "ms", _middle(used, what), samples=counts))
+    late = {who: percentile(got, 0.95) for (who, which), got in times.items() if which in ("hook", "bare") and got}
+    lines.append(against("commands", "hook, p95", "ms", late, factor=1.6, of="floor"))
     return lines
 
 

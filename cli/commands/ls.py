@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.events import FREQUENT
 
 from ..app import Option
 from ..output import age, facts, formatted, matches, shown, table
 from .options import Json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COLUMNS = ("id", "name", "status", "since", "age", "attached", "size", "command", "cwd")
 
@@ -16,31 +21,61 @@ NEED = {"waiting": 0, "stalled": 1}
 """What a session does that needs a person, the most urgent first; all else comes after."""
 
 
-def run(
+WATCHED_PAUSE = 0.2
+"""Least seconds between two lists of --watch."""
+
+CLEAR = b"\x1b[H\x1b[2J"
+
+
+async def run(
     asking: Asking,
     everything: Annotated[bool, Option("-a", "--all", help="Ended and lost sessions too.")] = False,
     json: Json = False,
     template: Annotated[str, Option("-F", "--format", help="Print each by a format such as '{name}\\t{state}'.")] = "",
     condition: Annotated[str, Option("-f", "--filter", help="Only those with KEY=VALUE, KEY!=VALUE, KEY~REGEX.")] = "",
     quiet: Annotated[bool, Option("-q", "--quiet", help="Print ids only.")] = False,
+    watch: Annotated[bool, Option("--watch", help="List them again whenever something changes.")] = False,
 ) -> int | None:
     """List running sessions. Those that wait for a person come first."""
-    mux = asking.mux
-    rows = mux.all_rows() if everything else [session.row for session in mux.live()]
-    found = sorted((facts(mux, row) for row in rows), key=lambda values: NEED.get(str(values["status"]), len(NEED)))
-    if condition:
-        found = [values for values in found if matches(condition, values)]
-    if json:
-        asking.json(found)
-    elif quiet:
-        asking.write("".join(f"{values['id']}\n" for values in found).encode())
-    elif template:
-        asking.write("".join(formatted(template, values) + "\n" for values in found).encode("utf-8", "replace"))
-    elif found:
-        now = mux.now()
-        body = [[_cell(key, values, now) for key in COLUMNS] for values in found]
-        asking.out(table([key.upper() for key in COLUMNS], body))
+
+    def show() -> None:
+        mux = asking.mux
+        rows = mux.all_rows() if everything else [session.row for session in mux.live()]
+        found = sorted((facts(mux, row) for row in rows), key=lambda values: NEED.get(str(values["status"]), len(NEED)))
+        if condition:
+            found = [values for values in found if matches(condition, values)]
+        if json:
+            asking.json(found)
+        elif quiet:
+            asking.write("".join(f"{values['id']}\n" for values in found).encode())
+        elif template:
+            asking.write("".join(formatted(template, values) + "\n" for values in found).encode("utf-8", "replace"))
+        elif found:
+            now = mux.now()
+            body = [[_cell(key, values, now) for key in COLUMNS] for values in found]
+            asking.out(table([key.upper() for key in COLUMNS], body))
+
+    if watch:
+        await _again_and_again(asking, show)
+    else:
+        show()
     return None
+
+
+async def _again_and_again(asking: Asking, show: Callable[[], None]) -> None:
+    terminal = asking.request.ttys[1]
+    shown_at = 0.0
+    changes = asking.events(None)
+    while True:
+        if terminal:
+            asking.write(CLEAR)
+        shown_at = asking.mux.now()
+        show()
+        await asking.drained()
+        await asking.until(lambda wake: asking.loop.call_later(WATCHED_PAUSE, wake))
+        async for event in changes:
+            if event.kind not in FREQUENT and event.at >= shown_at:
+                break
 
 
 def _cell(key: str, values: dict[str, object], now: float) -> str:

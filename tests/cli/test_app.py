@@ -1,8 +1,10 @@
 """The parser: what command lines mean, without running what they ask for."""
 
+import asyncio
 import importlib
 import inspect
 import re
+from collections.abc import Coroutine
 from typing import Any, cast
 
 import pytest
@@ -171,7 +173,7 @@ def test_a_command_runs_with_who_asks() -> None:
 
     caller = Caller("ls", "--json")
     caller.mux = Mux()  # type: ignore[attr-defined]
-    assert dispatched(caller) is None
+    asyncio.run(cast(Coroutine[None, None, None], dispatched(caller)))
     assert caller.printed == b"[]"
 
 

@@ -130,6 +130,34 @@ def test_who_waits_for_a_person_is_listed_first(world: World) -> None:
     assert "waiting approval" in world.run("ls").ok().lines[1]
 
 
+def test_a_list_follows_what_changes(world: World) -> None:
+    ours(world)
+    watch = world.start("ls", "--watch", "-F", "{name} {status}")
+    assert watch.stdout is not None
+    seen: list[str] = []
+
+    def sees(line: str) -> None:
+        while line not in seen:
+            assert watch.stdout is not None
+            seen.append(watch.stdout.readline().decode().strip())
+            assert seen[-1], seen
+
+    sees("one idle")
+    world.run("send", "-t", "one", "ask").ok()
+    sees("one waiting")
+    world.new("two", "cat")
+    sees("two unknown")
+    watch.send_signal(signal.SIGINT)
+    assert world.ended(watch).status == 130
+    terminal = world.terminal("ls", "--watch")
+    terminal.shows("waiting approval")
+    world.run("send", "-t", "one", "").ok()
+    terminal.shows("idle")
+    assert "waiting" not in terminal.text()
+    terminal.type("\x03")
+    assert terminal.ended() == 130
+
+
 def test_it_is_known_again_after_the_server_was_killed(world: World) -> None:
     world.python("speaks", "print('\\033]7501;state=blocked:kind=permission:msg=cnVu\\a'); input()")
     world.does("speaks", "waiting")

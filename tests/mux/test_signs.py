@@ -5,6 +5,7 @@ A file in ``tests/screens`` is a test: what ``agentmux report`` writes, with wha
 
 import os
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,3 +150,16 @@ def test_our_patterns_are_good(profile: Profile) -> None:
     assert len({rule.name for rule in profile.signs.rules}) == len(profile.signs.rules), "why names them"
     assert replace(profile) == profile
     assert os.path.basename(profile.path) == f"{profile.name}.toml"
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_no_screen_takes_long(profile: Profile) -> None:
+    """Patterns that go back and forth take seconds for some screens; ours take a millisecond or two."""
+    rules = ["─" * 200, "▀" * 200, "▄" * 200, "╭" + "─" * 198 + "╮", "> ", "\u203a ", "\u276f ", "  ", "a" * 200]
+    rules += [" " * 200, "a-" * 100, "┃" + " " * 100, "esc to " * 28, "│ " * 100, "(esc to cancel" * 14]
+    screens = [[row] * 60 for row in rules] + [[one, other] * 30 for one in rules for other in rules]
+    began = time.process_time()
+    for rows in screens:
+        profile.signs.screen(rows, 0.0)
+        profile.signs.screen([*rows, "x"], 0.0)
+    assert (time.process_time() - began) / len(screens) < 0.05
