@@ -29,7 +29,7 @@ def as_values(reading: Reading, *, texts: bool = True) -> Values:
         "about": reading.about,
     }
     if texts:
-        values |= {"text": reading.text, "options": list(reading.options), "until": reading.until}
+        values |= {"text": reading.text, "options": list(reading.options)}
     return {key: value for key, value in values.items() if value or key == "at"}
 
 
@@ -46,7 +46,6 @@ def from_values(values: object) -> Reading | None:
             str(values.get("about", "")),
             str(values.get("text", "")),
             tuple(map(str, values.get("options", ()))),
-            str(values.get("until", "")),
         )
     except (TypeError, ValueError):
         return None

@@ -152,22 +152,29 @@ def _dialog(rows: Sequence[str], before: int | None = None) -> int:
 def _with_dialog(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
     """Return a reading with what the dialog at the end of the screen asks, and its answers."""
     start = _dialog(rows)
-    first, options = _options(rows[start:])
+    first, options = _answers(rule, rows[start:])
     if not options and start:  # a rule may divide it
-        start = _dialog(rows, start - 1)
-        first, options = _options(rows[start:])
+        above = _dialog(rows, start - 1)
+        if _answers(rule, rows[above:])[1]:
+            start = above
+            first, options = _answers(rule, rows[start:])
     inside = list(rows[start:])
-    if rule.answers and (found := _compiled(rule.answers).search("\n".join(inside))):
-        options = [answer for answer in found.groups() if answer]
-        first = "\n".join(inside)[: found.start()].count("\n")
     if not start and rule.every:  # nothing bounds it: it begins where it says what it is
         inside = inside[
             next((at for at in range(first - 1, -1, -1) if _compiled(rule.every[0]).search(inside[at])), 0) :
         ]
-        first = _options(inside)[0]
+        first = _answers(rule, inside)[0]
     asked = [_FRAME.sub("", row) for row in inside[:first]]
     text = "\n".join(row for row in asked if not _SAYS_NOTHING.fullmatch(row))
     return replace(reading, text=text[-TEXT:], options=tuple(option[:TEXT] for option in options[:OPTIONS]))
+
+
+def _answers(rule: Rule, rows: Sequence[str]) -> tuple[int, list[str]]:
+    """Return the row of the first answer that a dialog offers, and all."""
+    text = "\n".join(rows)
+    if rule.answers and (found := _compiled(rule.answers).search(text)):
+        return text[: found.start()].count("\n"), [answer for answer in found.groups() if answer]
+    return _options(rows)
 
 
 def _options(rows: Sequence[str]) -> tuple[int, list[str]]:

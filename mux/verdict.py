@@ -63,7 +63,6 @@ class Reading:
         about: for WAITING, one of ABOUT.
         text: what the program wants to know, or what it works on.
         options: the answers that a dialog offers, in order.
-        until: when a limit ends, as the program writes it.
     """
 
     source: Source
@@ -73,7 +72,6 @@ class Reading:
     about: str = ""
     text: str = ""
     options: tuple[str, ...] = ()
-    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +169,10 @@ HOLD = {Status.IDLE: 0.25, Status.UNKNOWN: 0.4}
 """Seconds that a verdict must stand before it counts, where it rests on the screen; others count at once."""
 
 
+START_HOLD = 0.5
+"""Likewise for the first rest of a program, whoever says so: some cover the place to type into with a dialog then."""
+
+
 class Settling:
     """Hysteresis: what flickers is held until it has stood for a moment. Told the time, in any one unit of seconds."""
 
@@ -194,6 +196,8 @@ class Settling:
         hold = HOLD.get(candidate.status, 0.0)
         if candidate.status is Status.IDLE and candidate.reason is not None and candidate.reason.source in SURE:
             hold = 0.0
+        if candidate.status is Status.IDLE and self.verdict.status is Status.STARTING:
+            hold = START_HOLD
         if now < self._since + hold:
             return self._since + hold
         self.verdict, self._candidate = candidate, None

@@ -38,14 +38,7 @@ for line in sys.stdin:
 
 def ours(world: World, name: str) -> None:
     """Start an agent with hooks."""
-    folder = f"{world.home}/config/agentmux/agents"
-    if not os.path.exists(folder):
-        os.makedirs(folder)
-        with open(f"{folder}/ours.toml", "w") as file:
-            file.write(PROFILE)
-        with open(os.open(f"{world.home}/ours", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
-            file.write(AGENT)
-    world.new(name, f"{world.home}/ours")
+    world.new(name, world.agent(PROFILE, AGENT))
     world.shows(name, "[")
 
 

@@ -54,14 +54,7 @@ every = ['^spinning$']
 
 def ours(world: World, name: str = "one") -> None:
     """Start an agent of the user's own, with its profile."""
-    folder = f"{world.home}/config/agentmux/agents"
-    if not os.path.exists(folder):
-        os.makedirs(folder)
-        with open(f"{folder}/ours.toml", "w") as file:
-            file.write(PROFILE)
-        with open(os.open(f"{world.home}/ours", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
-            file.write("#!/bin/sh\nexec python3 -I -S -u -c '" + AGENT.replace("'", '"') + "'\n")
-    world.new(name, f"{world.home}/ours")
+    world.new(name, world.agent(PROFILE, "#!/bin/sh\nexec python3 -I -S -u -c '" + AGENT.replace("'", '"') + "'\n"))
     world.does(name, "idle")
 
 

@@ -207,3 +207,39 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     assert run.configuration() == run.before
     assert not run.watch.idle_under_dialogs()
     assert counted > 200 and len(wrong) <= counted / 100
+
+
+def distrust(name: str, home: str) -> None:
+    """Take an agent's trust in its folder back."""
+    path = f"{home}/.claude.json" if name == "claude" else f"{home}/.gemini/settings.json"
+    with open(path) as file:
+        values = json.load(file)
+    if name == "claude":
+        values["projects"] = {}
+    else:
+        values["security"]["folderTrust"]["enabled"] = True
+    with open(path, "w") as file:
+        json.dump(values, file)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("name", ["claude", "gemini"])
+def test_who_asks_whether_to_trust_a_folder_waits(world: World, api: ScriptedApi, name: str) -> None:
+    if reason := missing(name):
+        pytest.skip(reason)
+    start = launch(name, f"{world.root}/{name}", api.url)
+    distrust(name, f"{world.root}/{name}/home")
+    began = time.time()
+    world.new(name, *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
+    watch = Watch(world, name)
+    watch.label("starting", since=began, by=began)
+    world.shows(name, "rust", seconds=SLOW)
+    world.does(name, "waiting", SLOW)
+    watch.label("waiting", "trust", since=began + 0.1)
+    time.sleep(3)
+    assert len(world.info(name)["options"]) >= 2
+    watch.stop()
+    counted, wrong = watch.compare()
+    assert counted > 20 and not wrong
+    history = world.run("why", "-t", name, "--history", "--json").ok().json["history"]
+    assert "idle" not in [entry["status"] for entry in history]

@@ -61,7 +61,7 @@ def test_a_dialog_is_read(shown: Shown) -> None:
     reading = shown.profile.signs.screen(shown.rows, 1.0)
     assert reading is not None and reading.source is Source.SCREEN
     assert len(reading.options) >= 2, reading
-    assert re.search(r"touch|sleep|colour", reading.text), reading
+    assert re.search(r"touch|sleep|colour|trust", reading.text), reading
 
 
 @pytest.mark.parametrize("shown", DIALOGS, ids=repr)

@@ -3,7 +3,7 @@
 import pytest
 
 from agentmux.mux.lifecycle import State
-from agentmux.mux.verdict import HOLD, Reading, Settling, Source, Status, Verdict, judge, over
+from agentmux.mux.verdict import HOLD, START_HOLD, Reading, Settling, Source, Status, Verdict, judge, over
 
 IDLE, WORKING, WAITING, UNKNOWN = Status.IDLE, Status.WORKING, Status.WAITING, Status.UNKNOWN
 PROCESS, PUBLISHED, HOOK, TITLE, PROGRESS, SCREEN = list(Source)[:6]
@@ -112,6 +112,17 @@ def test_what_the_screen_says_of_rest_must_stand_for_a_moment() -> None:
 def test_who_knows_is_believed_at_once(source: Source) -> None:
     settling = Settling(of(WORKING))
     assert settling.take(of(IDLE, source), 1.0) is None
+    assert settling.verdict.status is IDLE
+
+
+def test_the_first_rest_must_stand_whoever_says_so() -> None:
+    settling = Settling(of(Status.STARTING))
+    assert settling.take(of(IDLE, TITLE), 1.0) == 1.0 + START_HOLD
+    settling.take(of(WAITING), 1.1)
+    assert settling.verdict.status is WAITING
+    settling = Settling(of(Status.STARTING))
+    settling.take(of(IDLE, PUBLISHED), 1.0)
+    settling.take(of(IDLE, PUBLISHED), 1.0 + START_HOLD)
     assert settling.verdict.status is IDLE
 
 

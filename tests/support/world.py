@@ -227,6 +227,17 @@ class World:
         assert status is None or isinstance(status, int)
         return status
 
+    def agent(self, profile: str, program: str) -> str:
+        """Put an agent of the user's own, ``ours``, and its profile in their places; return the program's path."""
+        folder = os.path.join(self.home, "config", "agentmux", "agents")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "ours.toml"), "w") as file:
+            file.write(profile)
+        path = os.path.join(self.home, "ours")
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o755), "w") as file:
+            file.write(program)
+        return path
+
     def configure(self, text: str) -> str:
         """Write the configuration file and return its path."""
         folder = os.path.join(self.home, "config", "agentmux")
