@@ -289,8 +289,10 @@ def test_the_kinds_of_records_in_the_manual_are_the_kinds() -> None:
 
 
 def test_the_bounds_in_the_manual_are_the_bounds() -> None:
+    from agentmux.cli import hook
     from agentmux.mux import (
         clientterminal,
+        detector,
         inputqueue,
         outbox,
         peer,
@@ -301,9 +303,10 @@ def test_the_bounds_in_the_manual_are_the_bounds() -> None:
         size,
         targets,
         turns,
+        usercommands,
     )
     from agentmux.mux.sieve import MAX_WRAPPED
-    from agentmux.store import journal, marks, search, texts
+    from agentmux.store import journal, ledger, marks, search, texts
 
     text = section("agentmux-protocol.7", "BOUNDS")
     bounds = dict(re.findall(r"^\.It (\S.*?) Ta (\S.*?) Ta ", text, re.MULTILINE))
@@ -332,6 +335,10 @@ def test_the_bounds_in_the_manual_are_the_bounds() -> None:
         "search": f"{search.NEWEST} matches",
         "searched text": f"{search.TEXT_LIMIT >> 10} Ki characters",
         "replay": f"{recording.MOST >> 20} MiB of output",
+        "what a session did": f"{ledger.KEEP} changes",
+        "look at a session": f"each {detector.PAUSE} seconds",
+        "what a hook tells": f"{hook.LONGEST >> 10} KiB",
+        "commands at events": f"{usercommands.RUNNING} at once, {usercommands.WAITING} wait",
         "path of a socket": "107 bytes",
         "name": f"{targets.NAME_LIMIT} characters",
         "size": "x".join(map(str, size.CEILING)),
