@@ -21,6 +21,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
+from .notes import clean
 from .verdict import ABOUT, Reading, Source, Status
 
 TYPE_CHECKING = False
@@ -58,7 +59,7 @@ class Hooks:
         says, _, about = self.events.get(event, "").partition(" ")
         if says not in SAYS:
             return None
-        text = next((told[key][:TEXT] for key in TEXTS if told.get(key)), "")
+        text = next((clean(told[key], TEXT) for key in TEXTS if told.get(key)), "")
         return Reading(Source.HOOK, SAYS[says], f"hook {event}", at, about, text if about else "")
 
 

@@ -45,6 +45,7 @@ from .keeperlink import (
 )
 from .lifecycle import State
 from .memory import Memory
+from .notes import clean
 from .notifier import Notice, Notifier
 from .paths import log_file
 from .profiles import Profile, Profiles
@@ -231,7 +232,7 @@ class Mux:
 
     def _tell(self, notice: Notice) -> None:
         """Tell people: on the terminals of those who lead a session, on the desktop, and whoever follows."""
-        event = Notification(notice.title, notice.body)
+        event = Notification(clean(notice.title), clean(notice.body))
         for session in self.live():
             session.forward(event)
         if self.config().text("notify-desktop") == "on":

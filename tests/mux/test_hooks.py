@@ -56,6 +56,11 @@ def test_what_follows_from_an_event(event: str, status: Status, about: str, text
     assert HOOKS.reading("d", {}, 5.0) is HOOKS.reading("e", {}, 5.0) is None
 
 
+def test_what_it_asks_steers_no_terminal() -> None:
+    reading = HOOKS.reading("b", {"message": "run\x1b]2;x\a it?\u202e"}, 5.0)
+    assert reading is not None and reading.text == "run ]2;x  it?"
+
+
 def test_what_a_hook_tells() -> None:
     assert told('{"session_id": "x", "n": 5, "deep": {"session_id": "y"}}') == {"session_id": "x"}
     assert told("[1]") == told("") == told("5") == {}
