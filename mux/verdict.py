@@ -169,7 +169,7 @@ HOLD = {Status.IDLE: 0.25, Status.UNKNOWN: 0.4}
 """Seconds that a verdict must stand before it counts, where it rests on the screen; others count at once."""
 
 
-START_HOLD = 0.5
+START_HOLD = 0.3
 """Likewise for the first rest of a program, whoever says so: some cover the place to type into with a dialog then."""
 
 

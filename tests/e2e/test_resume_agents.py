@@ -24,9 +24,13 @@ def api(world: World) -> Iterator[ScriptedApi]:
 
 
 def rests(world: World, name: str) -> None:
-    wait_until(
-        lambda: world.info(name)["status"] == "idle", seconds=SLOW, what=lambda: world.run("why", "-t", name).out
-    )
+    """Wait until an agent has been at rest for a moment: one that has just started may not take what is typed yet."""
+
+    def rested() -> bool:
+        info = world.info(name)
+        return bool(info["status"] == "idle" and time.time() - info["since"] > 1)
+
+    wait_until(rested, seconds=SLOW, what=lambda: world.run("why", "-t", name).out)
 
 
 def say(world: World, api: ScriptedApi, name: str, agent: str, text: str) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -45,23 +43,19 @@ class Run:
         self.agent = AGENTS[name]
         start = launch(name, f"{world.root}/{name}", api.url)
         self.home = f"{world.root}/{name}/home"
-        os.makedirs(f"{self.home}/.claude", exist_ok=True)
-        with open(f"{self.home}/.claude/settings.json", "w") as file:
-            file.write(json.dumps({"env": {"DISABLE_AUTOUPDATER": "1"}}, indent=2) + "\n")  # as it writes it itself
-        self.before = self.configuration()
         self.begun = time.time()
         world.new(name, *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
         self.watch = Watch(world, name)
         self.watch.label("starting", since=self.begun, by=self.begun)
 
-    def configuration(self) -> dict[str, str]:
-        """Return the digests of the files by which a person configures agents."""
-        digests = {}
+    def configuration(self) -> dict[str, bytes]:
+        """Return the files by which a person configures agents."""
+        files = {}
         for path in CONFIGURATION:
             for file in sorted(glob.glob(f"{self.home}/{path}")):
                 with open(file, "rb") as opened:
-                    digests[file] = hashlib.sha256(opened.read()).hexdigest()
-        return digests
+                    files[file] = opened.read()
+        return files
 
     def screen_has(self, *texts: str) -> bool:
         rows = self.world.screen(self.name)
@@ -134,6 +128,7 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     since, by = run.sees(run.agent.composer)
     run.watch.label("idle", since=since - 1, by=by)
     time.sleep(2)
+    before = run.configuration()  # each adds something of its own at its start, with us and without
     run.rests(run.prompt("think 4"))
     # interrupted
     run.prompt("slow 30")
@@ -204,7 +199,8 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     run.watch.stop()
     counted, wrong = run.watch.compare()
     print(f"{name}: {counted} samples, {len(wrong)} wrong: {wrong}")  # noqa: T201
-    assert run.configuration() == run.before
+    assert run.configuration() == before
+    assert not [path for path, text in before.items() if b"agentmux" in text]
     assert not run.watch.idle_under_dialogs()
     assert counted > 200 and len(wrong) <= counted / 100
 
