@@ -15,7 +15,7 @@ from .verdict import HOLD, Reading, Settling, Source, Status, Verdict, judge
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .notes import Report, ShellMark
     from .profiles import Profile
@@ -115,10 +115,11 @@ class Detector:
         "readings",
     )
 
-    def __init__(self, watched: Watched, loop: AbstractEventLoop, now: float) -> None:
+    def __init__(self, watched: Watched, loop: AbstractEventLoop, now: Callable[[], float]) -> None:
+        """``now`` returns Unix seconds: the loop's clock stands still while the machine sleeps."""
         self._watched = watched
         self._loop = loop
-        self._now = now - loop.time()  # what to add to the loop's clock for Unix seconds
+        self._now = now
         self._profile = watched.profile(None)
         self._started = loop.time()
         self._foreground = 0
@@ -129,7 +130,7 @@ class Detector:
         self._timer: TimerHandle | None = None
         self.readings: dict[Source, Reading] = {}
         first = Status.STARTING if self._knows else Status.UNKNOWN
-        self._settling = Settling(Verdict(first, now))
+        self._settling = Settling(Verdict(first, now()))
 
     @property
     def verdict(self) -> Verdict:
@@ -181,13 +182,14 @@ class Detector:
         self._last = now = self._loop.time()
         if self._watched.master is None:
             return
-        looked = self._read(now)
-        verdict = judge(self.readings, now + self._now)
+        at = self._now()
+        looked = self._read(now, at)
+        verdict = judge(self.readings, at)
         if verdict.status is Status.UNKNOWN and self._starting(now):
             verdict = replace(verdict, status=Status.STARTING)
         stall = self._stall(verdict, now)
         if stall is not None and stall <= now:
-            verdict = self._stalled(verdict, now)
+            verdict = self._stalled(verdict, now - self._alive, at)
             stall = None if verdict.status is Status.STALLED else now + self._stalls
         before = self.verdict
         again = self._settling.take(verdict, now) or stall
@@ -208,21 +210,25 @@ class Detector:
         """Return when it would be silent for too long at its work, None for never."""
         return self._alive + self._stalls if self._stalls and verdict.status is Status.WORKING else None
 
-    def _stalled(self, verdict: Verdict, now: float) -> Verdict:
-        """Return the verdict on work in silence: a tool that runs is allowed to take its time."""
-        silent = self._alive + self._now
+    def _stalled(self, verdict: Verdict, silent: float, at: float) -> Verdict:
+        """Return the verdict on work in so many seconds of silence: a tool that runs is allowed to take its time."""
         working = self.verdict if self.verdict.status is Status.WORKING else verdict
         if self._watched.busy_since(working.since - LATE):
             return verdict
-        reading = Reading(Source.OUTPUT, Status.STALLED, f"nothing for {now - self._alive:.0f} s", silent)
-        return Verdict(Status.STALLED, now + self._now, reading, (verdict.reason,) if verdict.reason else ())
+        reading = Reading(Source.OUTPUT, Status.STALLED, f"nothing for {silent:.0f} s", at - silent)
+        return Verdict(Status.STALLED, at, reading, (verdict.reason,) if verdict.reason else ())
 
     def _starting(self, now: float) -> bool:
         return self._knows and self.verdict.status is Status.STARTING and now < self._started + START
 
-    def _read(self, now: float) -> bool:
-        """Take all readings; return whether the screen was among them, where there is anything to look for."""
-        watched, at = self._watched, now + self._now
+    def _read(self, now: float, at: float) -> bool:
+        """Take all readings; return whether the screen was among them, where there is anything to look for.
+
+        Args:
+            now: the loop's time.
+            at: Unix seconds.
+        """
+        watched = self._watched
         before = {source: self.readings.get(source) for source in TELLING}
         self._take(Source.PROCESS, self._process(at))
         self._take(Source.PUBLISHED, self._published(at))

@@ -226,7 +226,7 @@ class Session:
         self._input.open(master)
         self.pid = pid
         self._at_end = False
-        self._detector = Detector(self, self._host.loop, self._host.now())
+        self._detector = Detector(self, self._host.loop, self._host.now)
         self._host.loop.add_reader(master, self._readable)
 
     def started(self, at: float) -> None:
