@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
+from agentmux.store.ledger import Entry
 from agentmux.store.messages import Role
 from agentmux.store.search import Found, Where
 
@@ -13,7 +14,7 @@ from .progress import Progress
 from .protocol import Kind, pack
 from .sessionerrors import NeedsTerminal, Nested
 
-__all__ = ["Asking", "Found", "Where"]
+__all__ = ["Asking", "Entry", "Found", "Where"]
 
 T = TypeVar("T")
 

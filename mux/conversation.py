@@ -20,13 +20,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .tables import Kind, check, words
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from .tables import Wrong
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-LISTS = ("start", "resume", "fork", "chosen", "prompts", "flags", "commands")
-STRINGS = ("id", "file", "shown")
+KINDS = {
+    **dict.fromkeys(("start", "resume", "fork", "chosen", "prompts", "flags", "commands"), Kind.WORDS),
+    **dict.fromkeys(("id", "file", "shown"), Kind.PATTERN),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class Conversations:
 
     def other(self, words: Sequence[str]) -> bool:
         """Whether the words make it something else than a conversation."""
-        return self._parted(words)[1][:1] != [] and self._parted(words)[1][0] in self.commands
+        rest = self._parted(words)[1]
+        return bool(rest) and rest[0] in self.commands
 
     def resumed(self, words: Sequence[str], conversation: str) -> list[str]:
         """Return the words behind the program that open a conversation again: the options, without the first prompt."""
@@ -121,42 +128,28 @@ def _filled(words: Sequence[str], **values: str) -> list[str]:
     return [re.sub(r"\{(id|new)\}", lambda match: values[match[1]], word) for word in words]
 
 
-def parsed(table: Mapping[str, object], wrong: Callable[..., Exception]) -> Conversations:
+def parsed(table: Mapping[str, object], wrong: Wrong) -> Conversations:
     """Return what the table ``conversation`` of a profile says.
 
     Raises:
         Exception: what ``wrong`` made of what is wrong, and of the keys that lead to it.
     """
-    lists: dict[str, tuple[str, ...]] = {}
-    strings: dict[str, str] = {}
-    for key, value in table.items():
-        if key in LISTS:
-            if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
-                raise wrong(f"'conversation.{key}' needs a list of words", "conversation", key)
-            lists[key] = tuple(value)
-        elif key in STRINGS:
-            if not isinstance(value, str):
-                raise wrong(f"'conversation.{key}' needs a pattern", "conversation", key)
-            strings[key] = value
-        else:
-            there = ", ".join((*LISTS, *STRINGS))
-            raise wrong(f"no key 'conversation.{key}'; there are: {there}", "conversation", key)
-    for key in STRINGS:
+    check(table, KINDS, wrong, "conversation")
+    strings = {key: str(table[key]) for key in ("id", "file", "shown") if key in table}
+    for key, pattern in strings.items():
         try:
-            groups = re.compile(strings.get(key, "").replace("{id}", strings.get("id", UUID))).groups
+            groups = re.compile(pattern.replace("{id}", strings.get("id", UUID))).groups
         except re.error as error:
             raise wrong(f"'conversation.{key}' is no regular expression: {error}", "conversation", key) from None
-        if key != "id" and key in strings and groups != 1:
+        if key != "id" and groups != 1:
             raise wrong(f"'conversation.{key}' needs one group: the id", "conversation", key)
     return Conversations(
-        start=lists.get("start", ()),
-        resume=lists.get("resume", ()),
-        fork=lists.get("fork", ()),
-        chosen=frozenset(lists.get("chosen", ())),
-        prompts=frozenset(lists.get("prompts", ())),
-        flags=frozenset(lists.get("flags", ())),
-        commands=frozenset(lists.get("commands", ())),
-        id=strings.get("id", UUID),
-        file=strings.get("file", ""),
-        shown=strings.get("shown", ""),
+        start=words(table, "start"),
+        resume=words(table, "resume"),
+        fork=words(table, "fork"),
+        chosen=frozenset(words(table, "chosen")),
+        prompts=frozenset(words(table, "prompts")),
+        flags=frozenset(words(table, "flags")),
+        commands=frozenset(words(table, "commands")),
+        **strings,
     )

@@ -22,12 +22,16 @@ import shlex
 from dataclasses import dataclass, field
 
 from .notes import clean
+from .tables import Kind, check, words
 from .verdict import ABOUT, Reading, Source, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from .tables import Wrong
+
+KINDS = {"words": Kind.WORDS, "unless": Kind.WORDS, "conversation": Kind.STRING, "events": Kind.TABLE}
 SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
 TEXT = 300
 """Characters that are kept of what a hook says an agent asks."""
@@ -75,29 +79,17 @@ def told(text: str) -> dict[str, str]:
     return {str(key): value for key, value in values.items() if isinstance(value, str)}
 
 
-def parsed(table: Mapping[str, object], wrong: Callable[..., Exception]) -> Hooks:
+def parsed(table: Mapping[str, object], wrong: Wrong) -> Hooks:
     """Return what the table ``hooks`` of a profile says.
 
     Raises:
         Exception: what ``wrong`` made of what is wrong, and of the keys that lead to it.
     """
-    kinds: dict[str, type] = {"words": list, "unless": list, "conversation": str, "events": dict}
-    for key, value in table.items():
-        if key not in kinds:
-            raise wrong(f"no key 'hooks.{key}'; there are: {', '.join(kinds)}", "hooks", key)
-        if not isinstance(value, kinds[key]):
-            raise wrong(f"'hooks.{key}' needs a {kinds[key].__name__}", "hooks", key)
-        if isinstance(value, list) and not all(isinstance(word, str) and word for word in value):
-            raise wrong(f"'hooks.{key}' needs a list of words", "hooks", key)
+    check(table, KINDS, wrong, "hooks")
     events = table.get("events")
     events = events if isinstance(events, dict) else {}
     for event, says in events.items():
         state, _, about = str(says).partition(" ")
         if says != "" and (state not in SAYS or (state == "waiting") != (about in ABOUT)):
             raise wrong(f"{event!r} is none of working, idle, waiting ABOUT, or empty", "hooks", "events", event)
-
-    def words(key: str) -> tuple[str, ...]:
-        value = table.get(key)
-        return tuple(map(str, value)) if isinstance(value, list) else ()
-
-    return Hooks(words("words"), frozenset(words("unless")), str(table.get("conversation", "")), events)
+    return Hooks(words(table, "words"), frozenset(words(table, "unless")), str(table.get("conversation", "")), events)

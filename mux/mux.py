@@ -23,7 +23,7 @@ from agentmux.store.inbox import Inbox, Phase, unsaved
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
 
-from . import authsock, evidence, hooks, opening, programs, sweep, targets
+from . import authsock, opening, programs, sweep, targets
 from . import size as sizes
 from .client import hook_argv
 from .config import Config, File
@@ -45,23 +45,23 @@ from .keeperlink import (
 )
 from .lifecycle import State
 from .memory import Memory
-from .notes import clean
-from .notifier import Notice, Notifier
+from .opening import Opening
 from .paths import log_file
 from .profiles import Profile, Profiles
-from .screen import DEFAULT_COLOURS, Colours, Notification
+from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoConversation, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
 from .size import Size
+from .statuses import Statuses
 from .usercommands import UserCommands
-from .verdict import Status, over
+from .verdict import over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .clientterminal import ClientTerminal
-    from .verdict import Reading, Source, Verdict
+    from .verdict import Reading, Source, Status, Verdict
 
 Record = SessionRow
 """A session's record, by the name under which the command line knows it."""
@@ -91,8 +91,7 @@ class Spec:
         umask: None for that of whoever started the keeper.
         record: how much is remembered: all, screen or off; empty for what the configuration says.
         parent: the session whose conversation it goes on from, None for none.
-        launched: what is executed instead of ``argv``, to go on from there; empty: as the profile says.
-        conversation: the id of the conversation that it then is, if that is known.
+        opening: how that goes on; None: ``argv`` as the profile says.
     """
 
     argv: tuple[str, ...]
@@ -105,8 +104,7 @@ class Spec:
     umask: int | None = None
     record: str = ""
     parent: int | None = None
-    launched: tuple[str, ...] = ()
-    conversation: str | None = None
+    opening: Opening | None = None
 
 
 class Mux:
@@ -139,10 +137,9 @@ class Mux:
         self.memory = Memory(
             loop, stores, now=self.now, config=self.config, opened=lambda number: self._sessions.get(number), log=log
         )
-        self._commands = UserCommands(loop, log)
-        self._notifier = Notifier(loop, config=self.config, minute=_minute, tell=self._tell)
+        self.commands = UserCommands(loop, log)
         self._config = config
-        self._profiles = profiles
+        self.statuses = Statuses(self, profiles)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
         self._on_replaced = on_replaced
@@ -188,7 +185,7 @@ class Mux:
         """Tell whoever follows, and run the user's command for it."""
         if kind not in FREQUENT and (command := self.config().hooks.get(kind)):
             happened = Happened(self.now(), kind, session.id, session.name, facts)
-            self._commands.run(command, happened.values())
+            self.commands.run(command, happened.values())
         if not self.bus.followed:
             return
         if kind == "output-activity":
@@ -205,7 +202,7 @@ class Mux:
         self.flush()
         self.memory.ended(session)
         self._told.pop(session.id, None)
-        self._notifier.ended(session)
+        self.statuses.ended(session)
 
     def closed(self, session: Session) -> None:
         """A segment of a session's journal is full."""
@@ -217,62 +214,11 @@ class Mux:
 
     def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
         """Return the profile of what a command line starts, None: of what the session was started with."""
-        return self._profiles.of(session.row.argv if argv is None else argv)
+        return self.statuses.profile(session.row.argv if argv is None else argv)
 
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
-        """A session does something else now: write it down, and tell."""
-        kept = evidence.recorded(verdict, readings, texts=session.recorded)
-        try:
-            self.stores.ledger.add(session.id, verdict.since, verdict.status.value, kept)
-        except StoreError as error:
-            session.warn(f"status not written down: {error}")
-        self.publish("status", session, status=verdict.status.value, about=verdict.about or None)
-        self._learn_conversation(session)
-        self._notifier.changed(session, before, verdict)
-
-    def _tell(self, notice: Notice) -> None:
-        """Tell people: on the terminals of those who lead a session, on the desktop, and whoever follows."""
-        event = Notification(clean(notice.title), clean(notice.body))
-        for session in self.live():
-            session.forward(event)
-        if self.config().text("notify-desktop") == "on":
-            self._commands.run(programs.desktop_command(notice.title, notice.body), {})
-        for number in notice.sessions:
-            if (found := self._sessions.get(number)) is not None:
-                self.publish("notified", found, about=notice.kind, title=notice.title, body=notice.body)
-
-    def hooked(self, number: int, event: str, told: str) -> None:
-        """Take what a hook of session ``number`` tells; of another one, if that has the conversation that it names."""
-        values = hooks.told(told)
-        session = self._sessions.get(number)
-        for other in self.live():
-            profile = self.profile(other, None)
-            key = profile.hooks.conversation if profile is not None else ""
-            if key and values.get(key) and values[key] == other.row.conversation:
-                session = other
-        profile = self.profile(session, None) if session is not None and session.live else None
-        if session is None or profile is None or event not in profile.hooks.events:
-            return
-        self._names_conversation(session, values.get(profile.hooks.conversation))
-        if reading := profile.hooks.reading(event, values, self.now()):
-            session.hook(reading)
-        self.publish("hook", session, hook=event)
-
-    def _learn_conversation(self, session: Session) -> None:
-        """Look which conversation its agent has open, where it names its own."""
-        profile = self.profile(session, None)
-        if profile is None:
-            return
-        rows = session.screen.text_rows
-        self._names_conversation(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))
-
-    def _names_conversation(self, session: Session, found: str | None) -> None:
-        if found and found != session.row.conversation:
-            try:
-                self.rows.set_conversation(session.id, found)
-                session.refresh(self.rows.get(session.id))
-            except StoreError as error:
-                session.warn(f"its conversation is not written down: {error}")
+        """A session does something else now."""
+        self.statuses.judged(session, before, verdict, readings)
 
     # -- the keeper
 
@@ -376,10 +322,7 @@ class Mux:
             # STARTING: the server died between spawn and record. LOST, EXITED: it was given up
             # too early. In each case the keeper knows better.
             session.found(pane.started)
-        last = self.stores.ledger.last(row.id)
-        known = last and evidence.recalled(last.status, last.at, last.evidence)
-        if known and last and last.at >= pane.started:
-            session.resume_verdict(*known)
+        self.statuses.found(session, pane.started)
         if pane.exited:
             session.exited(pane.status)
 
@@ -500,6 +443,10 @@ class Mux:
         found = self._sessions.get(row.id)
         return found.verdict if found is not None else over(State(row.state), row.ended or row.created)
 
+    def known(self, session: int) -> Session | None:
+        """Return a session by its id, if it runs or was asked for lately."""
+        return self._sessions.get(session)
+
     def attached(self, session: int) -> int:
         """Return how many clients watch a session."""
         found = self._sessions.get(session)
@@ -523,9 +470,8 @@ class Mux:
         taken = {session.name for session in self.live()}
         name = targets.checked_name(spec.name) if spec.name else targets.free_name(argv[0], taken)
         size = sizes.clamped(spec.size or sizes.parsed(self.config().text("default-size")))
-        profile = self._profiles.of(argv)
-        launched, conversation = opening.started(profile, argv)
-        conversation = spec.conversation or conversation
+        profile = self.statuses.profile(argv)
+        begins = spec.opening or opening.started(profile, argv)
         try:
             row = self.rows.add(
                 name,
@@ -537,7 +483,7 @@ class Mux:
                 labels=spec.labels,
                 agent=profile.name if profile else None,
                 parent=spec.parent,
-                conversation=conversation,
+                conversation=begins.conversation,
                 record=spec.record or (profile.record if profile else "") or self.config().text("record"),
             )
         except RowNameTaken:
@@ -548,7 +494,7 @@ class Mux:
             self.rows.set_exited(row.id, 126, self.now())
             raise
         self.publish("created", session)
-        await self._spawn(session, list(spec.launched or launched), spec.env, spec.umask)
+        await self._spawn(session, begins.argv, spec.env, spec.umask)
         return session
 
     async def restart(
@@ -559,10 +505,10 @@ class Mux:
         umask: int | None = None,
         *,
         afresh: bool = False,
-    ) -> bool:
-        """Run an ended session's command again, in the same record; return whether its conversation goes on.
+    ) -> None:
+        """Run an ended session's command again, in the same record.
 
-        It does if it is known and anything was said in it, unless ``afresh``.
+        Its conversation goes on if it is known and anything was said in it, unless ``afresh``.
 
         Raises:
             StillRunning, NameTaken, SpawnFailed.
@@ -570,29 +516,23 @@ class Mux:
         if session.live:
             raise StillRunning(session.name)
         profile = self.profile(session, None)
-        launched = None if afresh or not self.spoken(session) else opening.resumed(profile, session.row)
-        resumes = launched is not None
+        begins = None if afresh or not self.statuses.spoken(session) else opening.resumed(profile, session.row)
         try:
             row = self.rows.restarting(session.id, size=size and sizes.clamped(size))
         except RowNameTaken:
             raise NameTaken(session.name) from None
-        if launched is None:
-            launched, conversation = opening.started(profile, row.argv)
-            self.rows.set_conversation(session.id, conversation)
-            row = replace(row, conversation=conversation)
+        if begins is None:
+            begins = opening.started(profile, row.argv)
+            self.rows.set_conversation(session.id, begins.conversation)
+            row = replace(row, conversation=begins.conversation)
         session.restarting(row)
-        await self._spawn(session, launched, env, umask)
-        return resumes
-
-    def spoken(self, session: Session) -> bool:
-        """Whether its agent was ever seen at work: what was never begun can't be opened again."""
-        return self.stores.ledger.has(session.id, Status.WORKING.value)
+        await self._spawn(session, begins.argv, env, umask)
 
     def not_resumable(self, session: Session) -> str:
         """Return why a session's conversation can't be opened again, "" if it can."""
         if opening.resumed(self.profile(session, None), session.row) is None:
             return "no conversation is known that its agent could open again"
-        return "" if self.spoken(session) else "nothing was said in it"
+        return "" if self.statuses.spoken(session) else "nothing was said in it"
 
     async def fork(self, session: Session, name: str, env: Mapping[str, str], umask: int | None) -> Session:
         """Start a session whose conversation begins with that of another.
@@ -602,10 +542,9 @@ class Mux:
             NameTaken, BadName, SpawnFailed: as ``create``.
         """
         forked = opening.forked(self.profile(session, None), session.row)
-        if forked is None or not self.spoken(session):
+        if forked is None or not self.statuses.spoken(session):
             raise NoConversation(session.name, self.not_resumable(session) or "its agent has no way to fork one")
         row = session.row
-        launched, conversation = forked
         spec = Spec(
             row.argv,
             row.cwd,
@@ -617,8 +556,7 @@ class Mux:
             umask=umask,
             record=row.record,
             parent=row.id,
-            launched=tuple(launched),
-            conversation=conversation,
+            opening=forked,
         )
         return await self.create(spec)
 
@@ -839,8 +777,8 @@ class Mux:
 
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
-        self._notifier.close()
-        self._commands.close()
+        self.statuses.close()
+        self.commands.close()
         self.memory.close()
         for session in self._sessions.values():
             session.close()
@@ -848,8 +786,3 @@ class Mux:
         self.loop.remove_writer(self._link.fileno())
         self._link.close()
         self.inbox.close()
-
-
-def _minute() -> int:
-    now = time.localtime()
-    return now.tm_hour * 60 + now.tm_min

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from typing import NamedTuple
 
 from .recognise import place
 
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
     from .profiles import Profile
 
 
-def started(profile: Profile | None, argv: Sequence[str]) -> tuple[list[str], str | None]:
-    """Return what to execute for ``argv``, and the id of its conversation if that is known then."""
+class Opening(NamedTuple):
+    """What to execute, and the id of the conversation that it then is, None if that is not known."""
+
+    argv: list[str]
+    conversation: str | None = None
+
+
+def started(profile: Profile | None, argv: Sequence[str]) -> Opening:
+    """Return what to execute for ``argv``."""
     at = _place(profile, argv)
     if profile is None or at is None:
-        return list(argv), None
+        return Opening(list(argv))
     words, conversation = profile.conversations.started(argv[at:], str(uuid.uuid4()))
-    return [*argv[:at], *words], conversation
+    return Opening([*argv[:at], *words], conversation)
 
 
 def hooked(profile: Profile | None, argv: Sequence[str], command: Sequence[str]) -> list[str]:
@@ -33,21 +41,22 @@ def hooked(profile: Profile | None, argv: Sequence[str], command: Sequence[str])
     return [*argv[:at], *profile.hooks.injected(argv[at:], command), *argv[at:]]
 
 
-def resumed(profile: Profile | None, row: SessionRow) -> list[str] | None:
+def resumed(profile: Profile | None, row: SessionRow) -> Opening | None:
     """Return what opens a session's conversation again; None where it is not known, or can't be opened."""
     at = _place(profile, row.argv)
     if profile is None or at is None or row.conversation is None or not profile.conversations.resume:
         return None
-    return [*row.argv[:at], *profile.conversations.resumed(row.argv[at:], row.conversation)]
+    words = profile.conversations.resumed(row.argv[at:], row.conversation)
+    return Opening([*row.argv[:at], *words], row.conversation)
 
 
-def forked(profile: Profile | None, row: SessionRow) -> tuple[list[str], str | None] | None:
-    """Return what begins another conversation from a session's, and its id if that is known; None where it can't."""
+def forked(profile: Profile | None, row: SessionRow) -> Opening | None:
+    """Return what begins another conversation from a session's; None where that can't be."""
     at = _place(profile, row.argv)
     if profile is None or at is None or row.conversation is None or not profile.conversations.fork:
         return None
     words, conversation = profile.conversations.forked(row.argv[at:], row.conversation, str(uuid.uuid4()))
-    return [*row.argv[:at], *words], conversation
+    return Opening([*row.argv[:at], *words], conversation)
 
 
 def learned(profile: Profile, pid: int, rows: Callable[[], Sequence[str]]) -> str | None:

@@ -25,28 +25,29 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import conversation, hooks, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
+from .tables import Kind, check
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agents")
 
-KEYS: Mapping[str, tuple[type, str]] = {
-    "title": (str, "a string"),
-    "tested": (str, "a string"),
-    "version": (list, "a list of words"),
-    "record": (str, "a string"),
-    "stall": (int, "a whole number"),
-    "recognise": (dict, "a table"),
-    "conversation": (dict, "a table"),
-    "hooks": (dict, "a table"),
-    "signs": (dict, "a table"),
+KINDS = {
+    "title": Kind.STRING,
+    "tested": Kind.STRING,
+    "version": Kind.WORDS,
+    "record": Kind.STRING,
+    "stall": Kind.NUMBER,
+    "recognise": Kind.TABLE,
+    "conversation": Kind.TABLE,
+    "hooks": Kind.TABLE,
+    "signs": Kind.TABLE,
 }
-RECOGNISE = ("commands", "packages")
+RECOGNISE = {"commands": Kind.WORDS, "packages": Kind.WORDS}
 
 
 class BadProfile(AgentmuxError):
@@ -95,20 +96,9 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
     def wrong(what: str, *key: str | int) -> BadProfile:
         return BadProfile(path, f"line {line_of(text, key)}: {what}")
 
-    for key, value in table.items():
-        if key not in KEYS:
-            raise wrong(f"no key {key!r}; there are: {', '.join(KEYS)}", key)
-        kind, said = KEYS[key]
-        if not isinstance(value, kind):
-            raise wrong(f"{key!r} needs {said}", key)
+    check(table, KINDS, wrong)
     recognise = table.get("recognise", {})
-    for key in recognise:
-        if key not in RECOGNISE:
-            raise wrong(f"no key 'recognise.{key}'; there are: {', '.join(RECOGNISE)}", "recognise", key)
-    for key, words in (("version", table.get("version", [])), *recognise.items()):
-        where = (key,) if key == "version" else ("recognise", key)
-        if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
-            raise wrong(f"{'.'.join(where)!r} needs a list of words", *where)
+    check(recognise, RECOGNISE, wrong, "recognise")
     if table.get("record", "all") not in RECORD:
         raise wrong(f"'record' must be one of {', '.join(RECORD)}", "record")
     if not table.get("title"):

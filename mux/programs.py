@@ -10,7 +10,6 @@ import shlex
 import shutil
 import signal
 import sys
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,33 +83,7 @@ SHELL_VALUES = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file", "--
 """Options of shells that take the next word."""
 
 
-def busy_since(pid: int, at: float) -> bool:
-    """Whether ``pid`` has descendants that started after ``at`` (Unix seconds): a tool at work. False without /proc."""
-    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0
-    ticks = os.sysconf("SC_CLK_TCK")
-    children: dict[int, list[tuple[int, float]]] = {}
-    try:
-        numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    except OSError:
-        return False
-    for number in numbers:
-        try:
-            with open(f"/proc/{number}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue  # it has ended meanwhile
-        if fields[0] != b"Z":
-            children.setdefault(int(fields[1]), []).append((number, boot + int(fields[19]) / ticks))
-    todo = [pid]
-    while todo:
-        for child, started in children.get(todo.pop(), ()):
-            if started > at:
-                return True
-            todo.append(child)
-    return False
-
-
-async def told(command: str, data: bytes, seconds: float) -> str:
+async def fed(command: str, data: bytes, seconds: float) -> str:
     """Run a shell command with ``data`` on its standard input; return what went wrong, "" for nothing.
 
     One that takes too long is killed with its process group, also when this is cancelled.

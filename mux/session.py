@@ -27,7 +27,7 @@ from agentmux.store.marks import Marks, records
 from agentmux.store.records import LONGEST, Kind, Record, encode_size
 from agentmux.store.sessions import SessionRow, Sessions
 
-from . import programs
+from . import sweep
 from .audience import Audience
 from .config import Config
 from .detector import Detector
@@ -592,7 +592,7 @@ class Session:
 
     def busy_since(self, at: float) -> bool:
         """Whether it has started another program since ``at`` that still runs."""
-        return programs.busy_since(self.pid, at)
+        return sweep.busy_since(self.pid, at)
 
     def judged(self, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """Tell of a verdict that is another one."""

@@ -29,11 +29,14 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from .tables import Kind, check, words
 from .verdict import ABOUT, Reading, Source, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from .tables import Wrong
 
 TEXT = 300
 """Characters that are kept of what a dialog asks, and of each answer."""
@@ -49,7 +52,12 @@ _SAYS_NOTHING = re.compile(r"[\W_]*")
 
 _WHERE = re.compile(r"title|screen|dialog|bottom [1-9][0-9]?")
 _SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
-_KEYS = {"name": str, "says": str, "about": str, "where": str, "every": list, "any": list, "none": list, "answers": str}
+KINDS = {"composer": Kind.STRING, "rules": Kind.TABLES}
+RULE_KINDS = {
+    **dict.fromkeys(("name", "says", "about", "where"), Kind.STRING),
+    **dict.fromkeys(("every", "any", "none"), Kind.PATTERNS),
+    "answers": Kind.STRING,
+}
 
 
 @cache
@@ -191,7 +199,7 @@ def _options(rows: Sequence[str]) -> tuple[int, list[str]]:
     return first, options
 
 
-def parsed(table: Mapping[str, object], wrong: Callable[..., Exception], *, compiled: bool) -> Signs:
+def parsed(table: Mapping[str, object], wrong: Wrong, *, compiled: bool) -> Signs:
     """Return what the table ``signs`` of a profile says.
 
     Args:
@@ -201,14 +209,9 @@ def parsed(table: Mapping[str, object], wrong: Callable[..., Exception], *, comp
     Raises:
         Exception: what ``wrong`` made.
     """
-    for key in table:
-        if key not in ("composer", "rules"):
-            raise wrong(f"no key 'signs.{key}'; there are: composer, rules", "signs", key)
-    composer, rules = table.get("composer", ""), table.get("rules", [])
-    if not isinstance(composer, str):
-        raise wrong("'signs.composer' needs a string", "signs", "composer")
-    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise wrong("'signs.rules' needs tables", "signs", "rules")
+    check(table, KINDS, wrong, "signs")
+    composer, rules = str(table.get("composer", "")), table.get("rules", [])
+    assert isinstance(rules, list)
     made = [_rule(rule, at, wrong) for at, rule in enumerate(rules)]
     if compiled:
         _check(composer, wrong, "signs", "composer")
@@ -218,25 +221,18 @@ def parsed(table: Mapping[str, object], wrong: Callable[..., Exception], *, comp
     return Signs(composer, tuple(made))
 
 
-def _check(pattern: str, wrong: Callable[..., Exception], *key: str | int) -> None:
+def _check(pattern: str, wrong: Wrong, *key: str | int) -> None:
     try:
         _compiled(pattern)
     except re.error as error:
         raise wrong(f"{pattern!r} is no regular expression: {error}", *key) from None
 
 
-def _rule(table: Mapping[str, object], at: int, wrong_: Callable[..., Exception]) -> Rule:
+def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:
     def wrong(what: str, *key: str) -> Exception:
         return wrong_(what, "signs", "rules", at, *(word for word in key if word in table))
 
-    for key, value in table.items():
-        if key not in _KEYS:
-            raise wrong(f"no key {key!r} of a rule; there are: {', '.join(_KEYS)}", key)
-        good = isinstance(value, _KEYS[key])
-        if isinstance(value, list):
-            good = good and all(isinstance(one, str) and one for one in value)
-        if not good:
-            raise wrong(f"{key!r} needs {'a list of patterns' if _KEYS[key] is list else 'a string'}", key)
+    check(table, RULE_KINDS, wrong, of=" of a rule")
     name, says, where = (str(table.get(key, "")) for key in ("name", "says", "where"))
     about = str(table.get("about", ""))
     if not name:
@@ -252,9 +248,5 @@ def _rule(table: Mapping[str, object], at: int, wrong_: Callable[..., Exception]
     if not table.get("every") and not table.get("any"):
         raise wrong("a rule needs 'every' or 'any'")
 
-    def patterns(key: str) -> tuple[str, ...]:
-        found = table.get(key, [])
-        return tuple(map(str, found)) if isinstance(found, list) else ()
-
-    lists = patterns("every"), patterns("any"), patterns("none")
+    lists = words(table, "every"), words(table, "any"), words(table, "none")
     return Rule(name, _SAYS[says], where, *lists, about=about, answers=str(table.get("answers", "")))

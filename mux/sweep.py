@@ -16,11 +16,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +49,33 @@ def members(leader: int, socket: str, session: int) -> set[Process]:
     """
     marks = b"AGENTMUX_SESSION=%d" % session, b"AGENTMUX=%b," % os.fsencode(socket)
     rows = _linux_rows() if sys.platform == "linux" else _ps_rows()
+    first = [row for row in rows if leader in (row.process.pid, row.session) or _marked(row.process.pid, *marks)]
+    own = {os.getpid(), os.getppid()}
+    return {row.process for row in _with_descendants(rows, first) if not row.zombie and row.process.pid not in own}
+
+
+def busy_since(leader: int, at: float) -> bool:
+    """Whether descendants of ``leader`` run that started after ``at`` (Unix seconds). False where there is no /proc."""
+    if sys.platform != "linux":
+        return False
+    after = (at - time.time() + time.clock_gettime(time.CLOCK_BOOTTIME)) * os.sysconf("SC_CLK_TCK")
+    rows = _linux_rows(everybody=True)  # a tool may have become another user
+    family = _with_descendants(rows, [row for row in rows if row.process.pid == leader])
+    return any(row.process.pid != leader and not row.zombie and int(row.process.started) > after for row in family)
+
+
+def _with_descendants(rows: Sequence[_Row], first: Iterable[_Row]) -> list[_Row]:
     children: dict[int, list[_Row]] = {}
     for row in rows:
         children.setdefault(row.parent, []).append(row)
-    found: dict[int, Process] = {}
-    todo = [row for row in rows if leader in (row.process.pid, row.session) or _marked(row.process.pid, *marks)]
+    found: dict[int, _Row] = {}
+    todo = list(first)
     while todo:
         row = todo.pop()
-        if row.process.pid in found:
-            continue
-        found[row.process.pid] = row.process
-        todo += children.get(row.process.pid, ())
-    zombies = {row.process.pid for row in rows if row.zombie}
-    own = {os.getpid(), os.getppid()}
-    return {process for pid, process in found.items() if pid not in zombies | own}
+        if row.process.pid not in found:
+            found[row.process.pid] = row
+            todo += children.get(row.process.pid, ())
+    return list(found.values())
 
 
 def everything() -> list[Process]:
@@ -106,7 +120,8 @@ def alive(process: Process) -> bool:
     return fields[19].decode() == process.started and fields[0] not in (b"Z", b"X")
 
 
-def _linux_rows() -> list[_Row]:
+def _linux_rows(*, everybody: bool = False) -> list[_Row]:
+    """Return the processes of this user, or of everybody."""
     rows = []
     uid = os.getuid()
     for name in os.listdir("/proc"):
@@ -114,7 +129,7 @@ def _linux_rows() -> list[_Row]:
             continue
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
-                if os.fstat(file.fileno()).st_uid != uid:
+                if not everybody and os.fstat(file.fileno()).st_uid != uid:
                     continue
                 fields = _stat_fields(file.read())
         except (FileNotFoundError, ProcessLookupError):

@@ -56,7 +56,7 @@ class UserCommands:
             task.add_done_callback(self._ended)
 
     async def _run(self, command: str, data: bytes) -> None:
-        if problem := await programs.told(command, data, SECONDS):
+        if problem := await programs.fed(command, data, SECONDS):
             self._log(f"hook: {problem}: {command}")
 
     def _ended(self, task: Task[None]) -> None:

@@ -14,7 +14,7 @@ for is unknown, never idle.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .lifecycle import State
 
@@ -41,7 +41,7 @@ ABOUT = ("approval", "question", "trust", "login", "limit", "update", "error", "
 
 
 class Source(enum.Enum):
-    """Where a reading comes from, most trusted first."""
+    """Where a reading comes from, in the order in which people are told. ``judge`` says who is believed."""
 
     PROCESS = "process"
     PUBLISHED = "published"
@@ -105,7 +105,8 @@ class Verdict:
         return told(self) == told(other)
 
 
-_TOLD = (Source.PUBLISHED, Source.PROCESS, Source.TITLE, Source.PROGRESS, Source.HOOK)
+_TOLD = (Source.PROCESS, Source.TITLE, Source.PROGRESS, Source.HOOK)
+"""What tells of work where nothing is published, the best first."""
 
 
 def over(state: State, since: float) -> Verdict:
@@ -188,7 +189,7 @@ class Settling:
         if candidate.status is self.verdict.status:
             self._candidate = None
             since = self.verdict.since if candidate.same(self.verdict) else candidate.since
-            self.verdict = Verdict(candidate.status, since, candidate.reason, candidate.against)
+            self.verdict = replace(candidate, since=since)
             return None
         if self._candidate is None or self._candidate.status is not candidate.status:
             self._since = now

@@ -50,6 +50,7 @@ PURE = {
     "mux/signs.py",
     "mux/size.py",
     "mux/statusline.py",
+    "mux/tables.py",
     "mux/targets.py",
     "mux/verdict.py",
 }

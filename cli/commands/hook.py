@@ -15,5 +15,5 @@ def run(
     told: Annotated[str, Argument(metavar="[JSON]", help="What the agent tells.")] = "",
 ) -> int | None:
     """Take what an agent's hook tells. From standard input; it always lets the agent go on."""
-    asking.mux.hooked(asking.own_session, event, told)
+    asking.mux.statuses.hooked(asking.own_session, event, told)
     return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux import evidence
-from agentmux.mux.asking import Asking
-from agentmux.mux.verdict import Reading, Source, Status, Verdict
+from agentmux.mux.asking import Asking, Entry
+from agentmux.mux.verdict import Source, Status, Verdict
 
 from ..app import Option
 from ..output import age, safe, when
@@ -37,7 +37,7 @@ def run(
                 "about": verdict.about or None,
                 "because": evidence.explained(verdict.status, verdict.reason, verdict.against),
                 "readings": [evidence.as_values(one) for one in readings],
-                **({"history": [_entry(one.at, one.status, one.evidence) for one in entries]} if history else {}),
+                **({"history": [_entry(one) for one in entries]} if history else {}),
             }
         )
         return None
@@ -53,7 +53,7 @@ def run(
     for one in sorted(others, key=lambda one: list(Source).index(one.source)):
         asking.out(f"  also {safe(evidence.sentence(one))}")
     for entry in entries:
-        facts = _entry(entry.at, entry.status, entry.evidence)
+        facts = _entry(entry)
         asking.out(f"{when(entry.at)}  {facts['status']}  {safe(str(facts['because']))}")
     return None
 
@@ -63,13 +63,13 @@ def _head(verdict: Verdict, now: float) -> str:
     return f"{verdict.status.value}{about}, for {age(max(0, int(now - verdict.since)))}"
 
 
-def _entry(at: float, status: str, values: object) -> dict[str, object]:
-    reason: Reading | None = evidence.from_values(values.get("reason")) if isinstance(values, dict) else None
-    known = next((one for one in Status if one.value == status), Status.UNKNOWN)
+def _entry(entry: Entry) -> dict[str, object]:
+    known = evidence.recalled(entry.status, entry.at, entry.evidence)
+    verdict = known[0] if known else Verdict(Status.UNKNOWN, entry.at)
     return {
-        "at": at,
-        "status": status,
-        "about": reason.about or None if reason else None,
-        "because": evidence.explained(known, reason, ())[0],
-        "text": reason.text or None if reason else None,
+        "at": entry.at,
+        "status": entry.status,
+        "about": verdict.about or None,
+        "because": evidence.explained(verdict.status, verdict.reason, ())[0],
+        "text": verdict.reason.text or None if verdict.reason else None,
     }

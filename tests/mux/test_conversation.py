@@ -50,7 +50,7 @@ def test_what_is_added_and_what_is_kept(line: str, added: str, resumed: str) -> 
     assert launched[: len(argv)] == argv
     assert launched[len(argv) :] == added.replace("NEW", conversation or "").split()
     assert bool(conversation) is bool(added)
-    assert opening.resumed(profile(argv), row(argv)) == resumed.split()
+    assert opening.resumed(profile(argv), row(argv)) == (resumed.split(), ID)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""What becomes of what sessions do: it is written down, told to whoever follows and to people, and remembered.
+
+How it is found out is detector.py's matter, one session at a time; here they meet. The same for what the hooks of
+agents tell, and for the conversations that agents have open.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from agentmux.store.errors import StoreError
+
+from . import evidence, hooks, opening
+from .notes import clean
+from .notifier import Notice, Notifier
+from .programs import desktop_command
+from .screen import Notification
+from .verdict import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Mapping, Sequence
+
+    from agentmux.store.stores import Stores
+
+    from .config import Config
+    from .profiles import Profile, Profiles
+    from .session import Session
+    from .usercommands import UserCommands
+    from .verdict import Reading, Source, Verdict
+
+
+class Owner(Protocol):
+    """What is needed of the mux."""
+
+    loop: AbstractEventLoop
+    stores: Stores
+    commands: UserCommands
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        ...
+
+    def config(self) -> Config:
+        """Return the configuration."""
+        ...
+
+    def live(self) -> list[Session]:
+        """Return the running sessions."""
+        ...
+
+    def known(self, session: int) -> Session | None:
+        """Return a session by its id, if it runs or was asked for lately."""
+        ...
+
+    def publish(self, kind: str, session: Session, **facts: str | int | None) -> None:
+        """Tell whoever follows."""
+        ...
+
+
+class Statuses:
+    """The statuses and conversations of all sessions of one server."""
+
+    def __init__(self, owner: Owner, profiles: Profiles) -> None:
+        self._owner = owner
+        self._profiles = profiles
+        self._notifier = Notifier(owner.loop, config=owner.config, minute=_minute, tell=self._tell)
+
+    def profile(self, argv: Sequence[str]) -> Profile | None:
+        """Return the profile of what a command line starts."""
+        return self._profiles.of(argv)
+
+    def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        """A session does something else now than ``before``."""
+        kept = evidence.recorded(verdict, readings, texts=session.recorded)
+        try:
+            self._owner.stores.ledger.add(session.id, verdict.since, verdict.status.value, kept)
+        except StoreError as error:
+            session.warn(f"status not written down: {error}")
+        self._owner.publish("status", session, status=verdict.status.value, about=verdict.about or None)
+        if (profile := self.profile(session.row.argv)) is not None:
+            rows = session.screen.text_rows
+            self._named(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))
+        self._notifier.changed(session, before, verdict)
+
+    def found(self, session: Session, started: float) -> None:
+        """A session outlived the server before us: go on from what that knew since the program started."""
+        last = self._owner.stores.ledger.last(session.id)
+        known = last and evidence.recalled(last.status, last.at, last.evidence)
+        if known and last and last.at >= started:
+            session.resume_verdict(*known)
+
+    def ended(self, session: Session) -> None:
+        """A session is over."""
+        self._notifier.ended(session)
+
+    def spoken(self, session: Session) -> bool:
+        """Whether its agent was ever seen at work: what was never begun can't be opened again."""
+        return self._owner.stores.ledger.has(session.id, Status.WORKING.value)
+
+    def hooked(self, number: int, event: str, told: str) -> None:
+        """Take what a hook of session ``number`` tells; of another one, if that has the conversation that it names."""
+        values = hooks.told(told)
+        live = {session.id: session for session in self._owner.live()}
+        session = next((one for one in live.values() if self._is_of(one, values)), live.get(number))
+        profile = None if session is None else self.profile(session.row.argv)
+        if session is None or profile is None or event not in profile.hooks.events:
+            return
+        self._named(session, values.get(profile.hooks.conversation))
+        if reading := profile.hooks.reading(event, values, self._owner.now()):
+            session.hook(reading)
+        self._owner.publish("hook", session, hook=event)
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._notifier.close()
+
+    def _is_of(self, session: Session, told: Mapping[str, str]) -> bool:
+        """Whether a hook told of the conversation of ``session``."""
+        profile = self.profile(session.row.argv)
+        named = told.get(profile.hooks.conversation) if profile is not None else None
+        return bool(named) and named == session.row.conversation
+
+    def _named(self, session: Session, conversation: str | None) -> None:
+        """Remember the conversation that an agent has open, if it is another one now."""
+        if not conversation or conversation == session.row.conversation:
+            return
+        rows = self._owner.stores.sessions
+        try:
+            rows.set_conversation(session.id, conversation)
+            session.refresh(rows.get(session.id))
+        except StoreError as error:
+            session.warn(f"its conversation is not written down: {error}")
+
+    def _tell(self, notice: Notice) -> None:
+        """Tell people: on the terminals of those who lead a session, on the desktop, and whoever follows."""
+        event = Notification(clean(notice.title), clean(notice.body))
+        for session in self._owner.live():
+            session.forward(event)
+        if self._owner.config().text("notify-desktop") == "on":
+            self._owner.commands.run(desktop_command(notice.title, notice.body), {})
+        for number in notice.sessions:
+            if (found := self._owner.known(number)) is not None:
+                self._owner.publish("notified", found, about=notice.kind, title=notice.title, body=notice.body)
+
+
+def _minute() -> int:
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min

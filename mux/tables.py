@@ -1,0 +1,58 @@
+"""Whether the tables of a profile have the keys and the kinds of values that they may have. Pure."""
+
+from __future__ import annotations
+
+import enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Wrong = Callable[..., Exception]
+    """Makes an error of what is wrong, and of the keys that lead to it."""
+
+
+class Kind(enum.Enum):
+    """What a value can be, in words."""
+
+    STRING = "a string"
+    PATTERN = "a pattern"
+    NUMBER = "a whole number"
+    WORDS = "a list of words"
+    PATTERNS = "a list of patterns"
+    TABLE = "a table"
+    TABLES = "tables"
+
+    def fits(self, value: object) -> bool:
+        """Whether ``value`` is of this kind. No word of a list may be empty."""
+        if self in (Kind.WORDS, Kind.PATTERNS):
+            return isinstance(value, list) and all(isinstance(word, str) and word for word in value)
+        if self is Kind.TABLES:
+            return isinstance(value, list) and all(isinstance(table, dict) for table in value)
+        if self is Kind.TABLE:
+            return isinstance(value, dict)
+        return isinstance(value, int if self is Kind.NUMBER else str)
+
+
+def check(table: Mapping[str, object], kinds: Mapping[str, Kind], wrong: Wrong, name: str = "", of: str = "") -> None:
+    """Make sure that a table has nothing else than ``kinds`` say.
+
+    Args:
+        name: the table's, "" for that of the whole file, or of one of several tables.
+        of: what an unknown key is said to be a key of, where that has no name.
+
+    Raises:
+        Exception: what ``wrong`` made of the first thing that is wrong.
+    """
+    for key, value in table.items():
+        full, path = (f"{name}.{key}", (name, key)) if name else (key, (key,))
+        if key not in kinds:
+            raise wrong(f"no key {full!r}{of}; there are: {', '.join(kinds)}", *path)
+        if not kinds[key].fits(value):
+            raise wrong(f"{full!r} needs {kinds[key].value}", *path)
+
+
+def words(table: Mapping[str, object], key: str) -> tuple[str, ...]:
+    """Return a list of words of a table that was checked; nothing where there is none."""
+    value = table.get(key, ())
+    return tuple(map(str, value)) if isinstance(value, list) else ()
