@@ -33,6 +33,7 @@ from .config import Config
 from .detector import Detector
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
+from .recorder import Recorder
 from .reset import fresh, reset_client
 from .screen import Notification, Progress, ProgressState, Screen, ScreenEvent
 from .sessionerrors import InputFull, NotRunning
@@ -71,12 +72,6 @@ DRAIN_WAIT = 1.0
 RESIZE_WAIT = 0.25
 """Seconds that a client's size must stand before the program hears of it (tmux's figure):
 every change of width makes agents print their transcript again."""
-
-RETRY = 5.0
-"""Seconds from when something could not be recorded until it is tried again."""
-
-ROOM = 1 << 20
-"""Bytes that there must be room for then: a full disk often takes a short line, and not the next."""
 
 
 class Host(Protocol):
@@ -143,14 +138,13 @@ class Session:
         "_host",
         "_input",
         "_master",
+        "_recorder",
         "_resize_timer",
-        "_retry",
         "_shadow",
         "_side",
         "journal",
         "killed",
         "marks",
-        "not_recorded",
         "pid",
         "row",
         "state",
@@ -168,7 +162,6 @@ class Session:
         self.state = State(row.state)
         self.pid = 0
         self.killed = False
-        self.not_recorded = ""  # why, while what it prints is lost to the record
         self._host = host
         self._master: int | None = None
         self._shadow = Shadow(self, host.loop)
@@ -178,7 +171,7 @@ class Session:
         self._drain_timer: TimerHandle | None = None
         self._resize_timer: TimerHandle | None = None
         self._at_end = False
-        self._retry = 0.0
+        self._recorder = Recorder(self, host.loop, host.now)
         self._detector: Detector | None = None
         self.watchers: list[Callable[[], None]] = []
 
@@ -201,6 +194,11 @@ class Session:
     def recorded(self) -> bool:
         """Whether what it prints and is told is remembered."""
         return self.row.record == "all"
+
+    @property
+    def not_recorded(self) -> str:
+        """Why what it prints is lost to the record; "" where it is not."""
+        return self._recorder.problem
 
     @property
     def labels(self) -> dict[str, str]:
@@ -234,8 +232,8 @@ class Session:
         self._step(Event.EXEC_OK)
         self.row = replace(self.row, state="running", started=at)
         self._remember(lambda rows: rows.set_running(self.id, at))
-        self._note(Kind.STATE, b"started %d" % self.row.starts)
-        self._note(Kind.RESIZE, encode_size(self.size))
+        self._recorder.note(Kind.STATE, b"started %d" % self.row.starts)
+        self._recorder.note(Kind.RESIZE, encode_size(self.size))
         self._host.publish("started", self)
 
     def found(self, started: float) -> None:
@@ -270,7 +268,7 @@ class Session:
         at = self._host.now()
         self.row = replace(self.row, state="lost", ended=at)
         self._remember(lambda rows: rows.set_lost([self.id], at))
-        self._note(Kind.STATE, b"lost")
+        self._recorder.note(Kind.STATE, b"lost")
         self.release()
         self._host.publish("lost", self)
 
@@ -311,7 +309,7 @@ class Session:
         if self._side is not None:
             self._side.close()
             self._side = None
-        self._checkpoint()
+        self.checkpoint()
         self._host.finished(self)
         self._host.publish("exited", self, exit_status=status)
         self.release()
@@ -330,7 +328,7 @@ class Session:
         at = self._host.now()
         self.row = replace(self.row, state="exited", exit_status=status, ended=at)
         self._remember(lambda rows: rows.set_exited(self.id, status, at))
-        self._note(Kind.STATE, b"exited" if status is None else b"exited %d" % status)
+        self._recorder.note(Kind.STATE, b"exited" if status is None else b"exited %d" % status)
         self._wake()
 
     def _close_master(self) -> None:
@@ -351,14 +349,15 @@ class Session:
 
     def close(self) -> None:
         """The server goes: leave the pane to the keeper and the screen to the next server."""
-        self._checkpoint()
+        self.checkpoint()
         self._shadow.close()
         if self._side is not None:
             self._side.close()
         self._close_master()
         self._release_files()
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
+        """Save the screen."""
         if self.row.record != "off":
             self._shadow.checkpoint()
 
@@ -409,58 +408,11 @@ class Session:
         return ended
 
     def record(self, data: bytes) -> None:
-        """Append output to the journal, if it is to be kept; without room for it, say so once and go on."""
-        if not self.recorded:
-            return
-        resumes = bool(self.not_recorded)
-        if resumes and not self._room_again():
-            return
-        offset = self.journal.end
-        try:
-            self.journal.append(data)
-            self._mark(Kind.OUTPUT, offset, data)
-        except StoreError as error:
-            self._could_not_record(error)
-            return
-        if resumes:
-            self.not_recorded = ""
-            self.warn("recorded again")
+        """Append output to the journal, if it is to be kept."""
+        self._recorder.record(data)
 
-    def _room_again(self) -> bool:
-        """Look now and then whether what failed works again; then begin behind the gap with a screen that is right."""
-        now = self._host.loop.time()
-        if now < self._retry:
-            return False
-        self._retry = now + RETRY
-        if not self.journal.has_room(ROOM):
-            return False
-        self._note(Kind.STATE, b"recorded again")
-        self._checkpoint()
-        return True
-
-    def _note(self, kind: Kind, data: bytes) -> None:
-        """Record something else that happened, as far as there is room."""
-        if not self.recorded:
-            return
-        try:
-            self._mark(kind, self.journal.end, data)
-        except StoreError as error:
-            self._could_not_record(error)
-
-    def _mark(self, kind: Kind, offset: int, data: bytes) -> None:
-        marks = self.marks
-        marks.add(self.journal, kind, self._host.now(), offset, data)
-        if marks.damaged or marks.missing:
-            self.warn(f"its recording ended damaged: {marks.missing} bytes of output and {marks.damaged} of marks lost")
-            marks.damaged = marks.missing = 0
-
-    def _could_not_record(self, error: StoreError) -> None:
-        self._retry = self._host.loop.time() + RETRY
-        if self.not_recorded:
-            return
-        self.not_recorded = error.problem
-        self.warn(f"not recorded: {error}")
-        # The log may lie on the same disk, so whoever looks at the session is told, too.
+    def unrecorded(self, error: StoreError) -> None:
+        """Tell whoever looks that nothing is recorded: the log may lie on the same disk."""
         body = f"session {self.name!r} is not recorded: {error}"
         self.heard("notification", {"title": "agentmux", "body": body})
         self.forward(Notification("agentmux", body))
@@ -516,7 +468,7 @@ class Session:
     def rests(self) -> None:
         """It has printed, and now nothing for a moment."""
         if self.row.record == "screen":
-            self._checkpoint()  # there is no journal to make the screen from
+            self.checkpoint()  # there is no journal to make the screen from
         self._host.rests(self)
 
     def warn(self, text: str) -> None:
@@ -690,7 +642,7 @@ class Session:
 
     def prompted(self, text: bytes) -> None:
         """Record that ``text`` is sent on purpose."""
-        self._note(Kind.PROMPT, text[:LONGEST])
+        self._recorder.note(Kind.PROMPT, text[:LONGEST])
 
     @property
     def input_waiting(self) -> int:
@@ -712,7 +664,7 @@ class Session:
         """Let ``viewer`` watch. If nobody else may type it leads, and the pane takes its size if that is usable."""
         before = self.viewers.leader
         self.viewers.join(viewer)
-        self._note(Kind.ATTACH, b"%d" % len(self.viewers))
+        self._recorder.note(Kind.ATTACH, b"%d" % len(self.viewers))
         self.unseen = False
         self._agree(at_once=True)
         self._tell_focus()
@@ -723,7 +675,7 @@ class Session:
         if viewer in self.viewers:
             before = self.viewers.leader
             self.viewers.leave(viewer)
-            self._note(Kind.ATTACH, b"%d" % len(self.viewers))
+            self._recorder.note(Kind.ATTACH, b"%d" % len(self.viewers))
             self._agree(at_once=False)
             self._tell_focus()
             self._lead_changed(before)
@@ -797,7 +749,7 @@ class Session:
         self._remember(lambda rows: rows.set_size(self.id, size))
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         screen.resize(size)
-        self._note(Kind.RESIZE, encode_size(size))
+        self._recorder.note(Kind.RESIZE, encode_size(size))
         self._host.publish("resized", self, columns=size[0], rows=size[1])
         for viewer in self.viewers:
             viewer.redraw()

@@ -24,6 +24,7 @@ from agentmux.mux.inputqueue import HIGH as INPUT_HIGH
 from agentmux.mux.inputqueue import LIMIT as INPUT_LIMIT
 from agentmux.mux.lifecycle import State
 from agentmux.mux.profiles import Profile
+from agentmux.mux.recorder import RETRY
 from agentmux.mux.screen import (
     DEFAULT_COLOURS,
     Bell,
@@ -34,7 +35,7 @@ from agentmux.mux.screen import (
     ProgressState,
     ScreenEvent,
 )
-from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, RETRY, Session
+from agentmux.mux.session import DRAIN_WAIT, REPLY_LIMIT, RESIZE_WAIT, Session
 from agentmux.mux.sessionerrors import InputFull, NotRunning
 from agentmux.mux.verdict import Reading, Source, Status, Verdict
 from agentmux.store.database import Database
