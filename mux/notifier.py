@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from .verdict import Status
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .config import Config
-    from .session import Session
     from .verdict import Verdict
 
 TOGETHER = 1.0
@@ -33,6 +33,51 @@ KINDS = ("waiting", "stalled", "done", "exited")
 """What can be told."""
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+class Watched(Protocol):
+    """Who looks at a session."""
+
+    @property
+    def focused(self) -> bool:
+        """Whether anybody does."""
+        ...
+
+
+class Subject(Protocol):
+    """What is told of: a session."""
+
+    killed: bool
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+        ...
+
+    @property
+    def viewers(self) -> Watched:
+        """Who looks at it."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it does."""
+        ...
+
+    @property
+    def end_line(self) -> str:
+        """How it ended."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +139,15 @@ class Notifier:
         self._config = config
         self._minute = minute
         self._tell = tell
-        self._due: dict[int, tuple[str, Session]] = {}
+        self._due: dict[int, tuple[str, Subject]] = {}
         self._timer: TimerHandle | None = None
 
-    def changed(self, session: Session, before: Status, verdict: Verdict) -> None:
+    def changed(self, session: Subject, before: Status, verdict: Verdict) -> None:
         """A session does something else."""
         self._due.pop(session.id, None)  # whatever it was, it is not so any more
         self._add(kind_of(before, verdict), session)
 
-    def ended(self, session: Session) -> None:
+    def ended(self, session: Subject) -> None:
         """A session's program has ended; if somebody killed it, that is known."""
         self._due.pop(session.id, None)
         if not session.killed:
@@ -113,7 +158,7 @@ class Notifier:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _add(self, kind: str, session: Session) -> None:
+    def _add(self, kind: str, session: Subject) -> None:
         if kind not in self._config().text("notify").split() or _left_alone(session.labels, session.viewers.focused):
             return
         self._due[session.id] = kind, session
@@ -136,7 +181,7 @@ class Notifier:
         self._tell(Notice(kind, f"agentmux: {len(due)} sessions", names[:300], sessions))
 
 
-def said(kind: str, session: Session) -> str:
+def said(kind: str, session: Subject) -> str:
     """Return what there is to say of a session, in one line."""
     verdict = session.verdict
     if kind == "waiting":

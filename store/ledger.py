@@ -33,8 +33,10 @@ class Entry:
 class Ledger:
     """The table of entries. They go with their session."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keep: int = KEEP, spare: int = SPARE) -> None:
         self._database = database
+        self._keep = keep
+        self._spare = spare
 
     def add(self, session: int, at: float, status: str, evidence: Mapping[str, object]) -> None:
         """Write what a session does from now on."""
@@ -42,11 +44,11 @@ class Ledger:
             "INSERT INTO verdict (session, at, status, evidence) VALUES (?, ?, ?, ?) RETURNING id",
             (session, at, status, json.dumps(evidence)),
         )
-        if int(str(number)) % SPARE == 0:
+        if int(str(number)) % self._spare == 0:
             self._database.execute(
                 "DELETE FROM verdict WHERE session = ? AND id <= (SELECT id FROM verdict WHERE session = ?"
                 " ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (session, session, KEEP),
+                (session, session, self._keep),
             )
 
     def of(self, session: int, limit: int) -> list[Entry]:

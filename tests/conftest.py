@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))  # importlib mode adds nothing by itself
 
+from scripted_api import ScriptedApi
 from world import World
 
 
@@ -28,3 +30,10 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if changed := World.outside() - outside:
         complaints.append(f"files outside of the world: {sorted(changed)}")
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[ScriptedApi]:
+    """A model's API for agents, which ends before the world does."""
+    with closing(ScriptedApi()) as made:
+        yield made

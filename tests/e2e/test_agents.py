@@ -7,10 +7,10 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
-from agents import AGENTS, SIZE, answers, known_answers, launch, missing, moments, recording, recordings
+from agents import AGENTS, SIZE, answers, known_answers, launch, moments, recording, recordings, skip_without
 from scripted_api import ScriptedApi
 from terminal import Terminal, Tmux
 from world import World, wait_until
@@ -91,12 +91,6 @@ def test_a_dump_anywhere_in_a_recording_rebuilds_the_screen_and_the_rest_follows
 # The agents themselves
 
 
-@pytest.fixture
-def api(world: World) -> Iterator[ScriptedApi]:
-    with closing(ScriptedApi()) as made:
-        yield made
-
-
 def start(world: World, api: ScriptedApi, name: str) -> None:
     """Start an agent in a detached session and wait until it can be typed to."""
     agent = launch(name, f"{world.root}/ours", api.url)
@@ -164,11 +158,6 @@ def detach(terminal: Terminal) -> None:
     terminal.type("d")
     assert terminal.ended() == 0
     terminal.assert_as_before()
-
-
-def skip_without(name: str) -> None:
-    if reason := missing(name):
-        pytest.skip(reason)
 
 
 @pytest.mark.prove

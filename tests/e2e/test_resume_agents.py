@@ -6,21 +6,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
-from agents import AGENTS, launch, missing
+from agents import AGENTS, launch, skip_without
 from scripted_api import ScriptedApi
 from world import World, wait_until
 
 SLOW = 90.0
-
-
-@pytest.fixture
-def api(world: World) -> Iterator[ScriptedApi]:
-    with closing(ScriptedApi()) as made:
-        yield made
 
 
 def rests(world: World, name: str) -> None:
@@ -67,8 +59,7 @@ def texts(body: object) -> str:
 @pytest.mark.prove
 @pytest.mark.parametrize("name", ["claude", "codex", "gemini", "pi"])
 def test_a_conversation_goes_on_after_everything_was_killed(world: World, api: ScriptedApi, name: str) -> None:
-    if reason := missing(name):
-        pytest.skip(reason)
+    skip_without(name)
     start = launch(name, f"{world.root}/{name}", api.url)
     world.new("one", *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
     say(world, api, "one", name, "the first prompt")

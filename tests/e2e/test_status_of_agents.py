@@ -5,11 +5,9 @@ from __future__ import annotations
 import glob
 import json
 import time
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
-from agents import AGENTS, launch, missing
+from agents import AGENTS, launch, skip_without
 from labelled import Watch
 from scripted_api import ScriptedApi
 from world import World, wait_until
@@ -27,12 +25,6 @@ CONFIGURATION = (
     ".copilot/hooks/*",
 )
 """Files that say how agents behave: theirs and the user's, none of ours."""
-
-
-@pytest.fixture
-def api(world: World) -> Iterator[ScriptedApi]:
-    with closing(ScriptedApi()) as made:
-        yield made
 
 
 class Run:
@@ -121,8 +113,7 @@ class Run:
 @pytest.mark.prove
 @pytest.mark.parametrize("name", AGENTS)
 def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, name: str) -> None:
-    if reason := missing(name):
-        pytest.skip(reason)
+    skip_without(name)
     run = Run(world, api, name)
     stop = ("Escape", "Escape") if name == "opencode" else ("Escape",)
     since, by = run.sees(run.agent.composer)
@@ -221,8 +212,7 @@ def distrust(name: str, home: str) -> None:
 @pytest.mark.prove
 @pytest.mark.parametrize("name", ["claude", "gemini"])
 def test_who_asks_whether_to_trust_a_folder_waits(world: World, api: ScriptedApi, name: str) -> None:
-    if reason := missing(name):
-        pytest.skip(reason)
+    skip_without(name)
     start = launch(name, f"{world.root}/{name}", api.url)
     distrust(name, f"{world.root}/{name}/home")
     began = time.time()

@@ -1,7 +1,6 @@
 """Command lines that begin, open again and fork an agent's conversation."""
 
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -19,7 +18,10 @@ def profile(argv: list[str]) -> Profile | None:
 
 
 def row(argv: list[str], conversation: str | None = ID) -> SessionRow:
-    return cast(SessionRow, SimpleNamespace(argv=tuple(argv), conversation=conversation))
+    times = {"created": 1.0, "started": 1.0, "ended": None, "exit_status": None}
+    made: dict[str, Any] = {"id": 1, "name": "one", "cwd": "/", "env": {}, "size": (80, 24), "labels": {}, **times}
+    made |= {"state": "running", "parent": None, "starts": 1, "agent": None, "record": "all"}
+    return SessionRow(argv=tuple(argv), conversation=conversation, **made)
 
 
 @pytest.mark.parametrize(

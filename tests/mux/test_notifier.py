@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,6 @@ import pytest
 
 from agentmux.mux.config import DEFAULT, Config
 from agentmux.mux.notifier import TOGETHER, Notice, Notifier, kind_of, kinds_wrong, quiet, quiet_hours_wrong
-from agentmux.mux.session import Session
 from agentmux.mux.verdict import Reading, Source, Status, Verdict
 
 WAITING = Verdict(
@@ -52,21 +52,31 @@ class Told:
             tell=self.notices.append,
         )
 
-    def waits(self, session: Session) -> None:
+    def waits(self, session: Subject) -> None:
         self.notifier.changed(session, Status.WORKING, WAITING)
 
 
-def session(number: int, **changes: Any) -> Session:
-    made = {
-        "id": number,
-        "name": f"s{number}",
-        "labels": {},
-        "viewers": SimpleNamespace(focused=False),
-        "verdict": WAITING,
-        "killed": False,
-        "end_line": "[exited 3]",
-    }
-    return cast(Session, SimpleNamespace(**{**made, **changes}))
+@dataclass
+class Viewers:
+    """Who looks."""
+
+    focused: bool = False
+
+
+@dataclass
+class Subject:
+    """A session, as far as it is told of."""
+
+    id: int
+    killed: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    viewers: Viewers = field(default_factory=Viewers)
+    verdict: Verdict = WAITING
+    end_line: str = "[exited 3]"
+
+    @property
+    def name(self) -> str:
+        return f"s{self.id}"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +98,7 @@ def test_what_is_worth_telling(before: Status, verdict: Verdict, kind: str) -> N
 
 def test_who_waits_is_told_after_a_moment_and_once() -> None:
     told = Told()
-    told.waits(session(1))
+    told.waits(Subject(1))
     assert not told.notices
     told.clock.fire()
     assert told.notices == [Notice("waiting", "agentmux: s1", "waits for approval: Run ls?", (1,))]
@@ -97,7 +107,7 @@ def test_who_waits_is_told_after_a_moment_and_once() -> None:
 
 
 def test_what_is_over_at_once_is_not_told() -> None:
-    told, one = Told(), session(1)
+    told, one = Told(), Subject(1)
     told.waits(one)
     told.notifier.changed(one, Status.WAITING, Verdict(Status.WORKING, 2.0))
     told.clock.fire()
@@ -107,24 +117,24 @@ def test_what_is_over_at_once_is_not_told() -> None:
 def test_many_at_once_are_one() -> None:
     told = Told()
     for number in range(1, 31):
-        told.waits(session(number))
+        told.waits(Subject(number))
     told.clock.fire()
     assert [notice.title for notice in told.notices] == ["agentmux: 30 sessions"]
     assert told.notices[0].body.startswith("s1, s2, s3") and len(told.notices[0].body) <= 300
 
 
-@pytest.mark.parametrize("changes", [{"viewers": SimpleNamespace(focused=True)}, {"labels": {"notify": "off"}}])
+@pytest.mark.parametrize("changes", [{"viewers": Viewers(focused=True)}, {"labels": {"notify": "off"}}])
 def test_who_is_looked_at_or_muted_is_left_alone(changes: dict[str, Any]) -> None:
     told = Told()
-    told.waits(session(1, **changes))
+    told.waits(Subject(1, **changes))
     told.clock.fire()
     assert not told.notices and not told.clock.due
 
 
 def test_ends_are_told_if_asked_for_and_not_when_killed() -> None:
     told = Told(notify="exited")
-    told.notifier.ended(session(1))
-    told.notifier.ended(session(2, killed=True))
+    told.notifier.ended(Subject(1))
+    told.notifier.ended(Subject(2, killed=True))
     told.clock.fire()
     assert [(notice.kind, notice.body) for notice in told.notices] == [("exited", "ended [exited 3]")]
 
@@ -132,7 +142,7 @@ def test_ends_are_told_if_asked_for_and_not_when_killed() -> None:
 def test_quiet_hours() -> None:
     told = Told(**{"quiet-hours": "22:00-07:30"})
     told.minute = 23 * 60
-    told.waits(session(1))
+    told.waits(Subject(1))
     told.clock.fire()
     assert not told.notices
     for minute, expected in ((22 * 60, True), (7 * 60 + 29, True), (7 * 60 + 30, False), (12 * 60, False)):
@@ -149,6 +159,6 @@ def test_what_is_wrong_with_values_is_said() -> None:
 
 def test_nothing_comes_after_the_end() -> None:
     told = Told()
-    told.waits(session(1))
+    told.waits(Subject(1))
     told.notifier.close()
     assert not told.clock.due

@@ -40,7 +40,7 @@ from agentmux.mux.sessionerrors import InputFull, NotRunning
 from agentmux.mux.verdict import Reading, Source, Status, Verdict
 from agentmux.store.database import Database
 from agentmux.store.errors import JournalFull
-from agentmux.store.inbox import Inbox, Phase
+from agentmux.store.inbox import CAPACITY, Inbox, Phase
 from agentmux.store.journal import Chunk, Journal
 from agentmux.store.marks import Marks, records
 from agentmux.store.records import Kind, encode_size
@@ -76,6 +76,20 @@ class Loop(asyncio.SelectorEventLoop):
             self.settle()
 
 
+class Counting(Inbox):
+    """An inbox that knows how much each read brought."""
+
+    __slots__ = ("sizes",)
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.sizes: list[int] = []
+
+    def read(self, fd: int, limit: int = CAPACITY) -> int:
+        self.sizes.append(super().read(fd, limit))
+        return self.sizes[-1]
+
+
 class Host:
     """What owns sessions: keeps what it is told, in order."""
 
@@ -85,7 +99,7 @@ class Host:
         self.clock = loop
         self.database = Database(str(folder / "data" / "store.db"))
         self.rows = Sessions(self.database)
-        self.inbox = Inbox(str(folder / "inbox"))
+        self.inbox = Counting(str(folder / "inbox"))
         self.happened: list[tuple[str, dict[str, str | int | None]]] = []
         self.warnings: list[str] = []
         self.agent: Profile | None = None
@@ -329,20 +343,11 @@ def test_a_turn_is_bounded(session: Session, program: Program, host: Host) -> No
     assert max(sizes) <= 1000
 
 
-def test_what_is_left_of_a_share_is_not_read_for(
-    session: Session, program: Program, host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes: list[int] = []
-    read = Inbox.read
-
-    def counted(self: Inbox, fd: int, limit: int = 0) -> int:
-        sizes.append(read(self, fd, limit))
-        return sizes[-1]
-
-    monkeypatch.setattr(Inbox, "read", counted)
+def test_what_is_left_of_a_share_is_not_read_for(session: Session, program: Program, host: Host) -> None:
+    host.inbox.sizes.clear()
     host.most = 4096
     program.prints(b"a" * 8190)  # the kernel hands out 4095
-    assert [size for size in sizes if size < 1024] == []
+    assert [size for size in host.inbox.sizes if size < 1024] == []
 
 
 def test_queries_are_answered_once_and_not_shown_to_viewers(session: Session, program: Program) -> None:

@@ -25,7 +25,7 @@ class Shown:
 
     def __init__(self, path: Path) -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
-        said = dict(re.match(r"(\S+): ?(.*)", line).groups() for line in lines if re.match(r"[a-z]\S*: ?", line))  # type: ignore[union-attr]
+        said = dict(re.findall(r"^([a-z]\S*): ?(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
         self.name = path.stem
         self.profile = PROFILES[said["agent"]]
         status, _, self.about = said["expected"].partition(" ")

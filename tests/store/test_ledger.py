@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
-from agentmux.store import ledger
+from agentmux.store.ledger import Ledger
 from agentmux.store.stores import Stores
 
 
@@ -24,14 +22,12 @@ def test_entries_come_back_oldest_first(tmp_path: Path) -> None:
     stores.close()
 
 
-def test_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "KEEP", 20)
-    monkeypatch.setattr(ledger, "SPARE", 5)
+def test_the_newest_are_kept(tmp_path: Path) -> None:
     stores = Stores(str(tmp_path / "data"))
-    one = session(stores)
+    one, ledger = session(stores), Ledger(stores.database, keep=20, spare=5)
     for at in range(100):
-        stores.ledger.add(one, float(at), "idle", {})
-        kept = [entry.at for entry in stores.ledger.of(one, 1000)]
+        ledger.add(one, float(at), "idle", {})
+        kept = [entry.at for entry in ledger.of(one, 1000)]
         assert len(kept) <= 20 + 5 and kept[-1] == at
     assert len(kept) >= 20
     stores.close()

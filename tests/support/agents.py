@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
+import pytest
 from scripted_api import ScriptedApi
 from world import World, wait_until
 
@@ -228,6 +229,12 @@ def missing(name: str) -> str:
     programs = [word.format(packages=packages) for word in AGENTS[name].program if "{packages}" in word]
     absent = [program for program in programs if not os.path.exists(program)]
     return f"{name} is not in {packages}: no {absent[0]}" if absent else ""
+
+
+def skip_without(name: str) -> None:
+    """Skip the test where an agent can't be started, and say why."""
+    if reason := missing(name):
+        pytest.skip(reason)
 
 
 def launch(name: str, folder: str, url: str) -> Launch:

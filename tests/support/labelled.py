@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import signal
 import threading
 import time
 from typing import NamedTuple
@@ -65,7 +65,7 @@ class Watch:
     def stop(self) -> None:
         """Follow no more."""
         if self._process.poll() is None:
-            self._process.send_signal(subprocess.signal.SIGTERM)  # type: ignore[attr-defined]
+            self._process.send_signal(signal.SIGTERM)
         self._process.wait(10)
         self._thread.join(10)
 
