@@ -19,35 +19,15 @@ from ..tools import Actor, Problem, Stage, cpu, percentile
 
 SESSIONS, WORKING = 100, 20
 
-PROFILE = """
-title = "Benchmark"
-[recognise]
-commands = ["programs"]
-[signs]
-composer = '^─{10,}+.*+\\n\u276f(?! \\d\\. ).*+\\n(?:(?:  .*+)?+\\n){0,40}+─{10,}+.*+(?:\\n.*+){0,5}+\\Z'
-[[signs.rules]]
-name = "dialog"
-says = "waiting"
-about = "dialog"
-where = "dialog"
-every = ['(?i)esc to cancel', '(?i)enter to (select|confirm)']
-[[signs.rules]]
-name = "approval"
-says = "waiting"
-about = "approval"
-where = "bottom 20"
-every = ['(?i)do you want to (proceed|make this edit|create|allow|run)']
-[[signs.rules]]
-name = "spinner in the title"
-says = "working"
-where = "title"
-every = ['^[◐◑] ']
-[[signs.rules]]
-name = "esc to interrupt"
-says = "working"
-where = "bottom 4"
-every = ['^  .*\\besc to interrupt\\b']
-"""
+SIGNS = os.path.join(os.path.dirname(__file__), "..", "..", "mux", "agents", "claude.toml")
+"""What is painted is what Claude Code paints."""
+
+
+def profile() -> str:
+    """Return a profile of the benchmark's own program with an agent's signs."""
+    with open(SIGNS, encoding="utf-8") as file:
+        signs = file.read().partition("[signs]")[2]
+    return f'title = "Benchmark"\n[recognise]\ncommands = ["programs"]\n[signs]{signs}'
 
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
@@ -64,7 +44,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                 if server == "known":
                     folder = stage.folder(f"config-{server}/agentmux/agents")
                     with open(os.path.join(folder, "bench.toml"), "w") as file:
-                        file.write(PROFILE)
+                        file.write(profile())
                 actors = []
                 for n in range(SESSIONS):
                     stage.say(f"{server} {n}/{SESSIONS}")

@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from agents import AGENTS, launch, skip_without
+from agents import launch, prompt, skip_without
 from scripted_api import ScriptedApi
 from world import World, wait_until
 
@@ -31,10 +31,7 @@ def say(world: World, api: ScriptedApi, name: str, agent: str, text: str) -> Non
         lambda: world.info(name)["status"] == "idle", seconds=SLOW, what=lambda: world.run("why", "-t", name).out
     )
     count = len(api.turns)
-    world.run("send", "-t", name, "--no-enter", text).ok()
-    world.shows(name, text)
-    time.sleep(max(AGENTS[agent].pause, 0.3))
-    world.run("send", "-t", name, "--keys", "Enter").ok()
+    prompt(world, name, agent, text)
     wait_until(lambda: len(api.turns) > count and api.turns[count][1], seconds=SLOW, what="answer")
     wait_until(
         lambda: world.info(name)["status"] == "idle", seconds=SLOW, what=lambda: world.run("why", "-t", name).out

@@ -7,7 +7,7 @@ import json
 import time
 
 import pytest
-from agents import AGENTS, launch, skip_without
+from agents import AGENTS, HAND, launch, prompt, skip_without
 from labelled import Watch
 from scripted_api import ScriptedApi
 from world import World, wait_until
@@ -70,20 +70,22 @@ class Run:
         return found
 
     def key(self, *keys: str) -> float:
-        """Press keys; return when that began."""
+        """Press keys as fast as a person does; return when that began."""
         at = time.time()
         for key in keys:
             self.world.run("send", "-t", self.name, "--keys", key).ok()
-            time.sleep(0.2)
+            time.sleep(HAND)
         return at
+
+    @staticmethod
+    def sampled(seconds: float = 2.0) -> None:
+        """Let what is true be sampled for some time."""
+        time.sleep(seconds)
 
     def prompt(self, text: str) -> int:
         """Send a prompt; it works from then on. Return the number of its request."""
         count = len(self.api.turns)
-        self.world.run("send", "-t", self.name, "--no-enter", text).ok()
-        self.world.shows(self.name, text)
-        time.sleep(max(self.agent.pause, 0.3))
-        at = self.key("Enter")
+        at = prompt(self.world, self.name, self.name, text)
         self.requested(count, at)
         return count
 
@@ -97,17 +99,27 @@ class Run:
         wait_until(lambda: self.api.turns[number][1], seconds=SLOW, what=f"end of request {number}")
         return self.api.turns[number][1]
 
+    def asks_first(self, number: int) -> bool:
+        """Whether it asks before it runs the tool that the request ``number`` brought; the next request comes after."""
+
+        def known() -> str:
+            if self.agent.approval and self.screen_has(self.agent.approval):
+                return "asks"
+            return "has run" if len(self.api.turns) > number + 1 else ""
+
+        return wait_until(known, what=f"tool in {self.world.screen(self.name)}") == "asks"
+
     def rests(self, number: int) -> None:
         """The request ``number`` ends a turn."""
         self.watch.label("idle", by=self.answered(number))
-        time.sleep(2)
+        self.sampled()
 
     def asks(self, number: int, about: str, *texts: str) -> None:
         """The request ``number`` makes it ask."""
         end = self.answered(number)
         _, by = self.sees(*texts)
         self.watch.label("waiting", about, since=end, by=by)
-        time.sleep(2)
+        self.sampled()
 
 
 @pytest.mark.prove
@@ -118,15 +130,15 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     stop = ("Escape", "Escape") if name == "opencode" else ("Escape",)
     since, by = run.sees(run.agent.composer)
     run.watch.label("idle", since=since - 1, by=by)
-    time.sleep(2)
+    run.sampled()
     before = run.configuration()  # each adds something of its own at its start, with us and without
     run.rests(run.prompt("think 4"))
     # interrupted
     run.prompt("slow 30")
-    time.sleep(2.5)
+    run.sampled(2.5)
     at = run.key(*stop)
     run.watch.label("idle", since=at)
-    time.sleep(2)
+    run.sampled()
     run.key("C-u")
     # approval, answered
     if run.agent.approval:
@@ -139,8 +151,7 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     # a tool that takes its time
     number = run.prompt("sleep 4")
     run.answered(number)
-    time.sleep(1.5)
-    if run.agent.approval and run.screen_has(run.agent.approval):
+    if run.asks_first(number):
         run.asks(number, "approval", run.agent.approval)
         count = len(api.turns)
         at = run.key("Enter")
@@ -153,7 +164,7 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
         run.asks(number, "approval", run.agent.approval)
         at = run.key("Escape")
         run.watch.label("idle", since=at)
-        time.sleep(2)
+        run.sampled()
         run.key("C-u")
     # question
     if name not in ("codex", "pi"):
@@ -172,21 +183,21 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
         if name == "codex":
             _, by = run.sees("experiencing high demand", "exceeded retry limit")
             run.watch.label("waiting", "error", since=api.turns[number][1], by=by)
-            time.sleep(2)
+            run.sampled()
             at = run.key("Escape")
             run.watch.label("idle", since=at)
         else:
-            time.sleep(3)
+            run.sampled(3)
             at = run.key(*stop)
             run.watch.label(*(("waiting", "error") if name == "pi" else ("idle",)), since=at)
-        time.sleep(2)
+        run.sampled()
         run.key("C-u")
     at = time.time()
     for key in run.agent.leave:
         run.key(key)
     world.exited(name)
     run.watch.label("exited", since=at)
-    time.sleep(1)
+    run.sampled(1)
     run.watch.stop()
     counted, wrong = run.watch.compare()
     print(f"{name}: {counted} samples, {len(wrong)} wrong: {wrong}")  # noqa: T201
@@ -222,7 +233,7 @@ def test_who_asks_whether_to_trust_a_folder_waits(world: World, api: ScriptedApi
     world.shows(name, "rust", seconds=SLOW)
     world.does(name, "waiting", SLOW)
     watch.label("waiting", "trust", since=began + 0.1)
-    time.sleep(3)
+    Run.sampled(3)
     assert len(world.info(name)["options"]) >= 2
     watch.stop()
     counted, wrong = watch.compare()

@@ -29,6 +29,9 @@ VARIABLE = "AGENTMUX_TEST_AGENTS"
 RECORDINGS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "recordings")
 SIZE = (120, 40)
 """Of all recordings."""
+HAND = 0.3
+"""Seconds between a person's text and Enter: what comes together is a paste to some, and Enter in it a line's end."""
+
 NEUTRAL = "/tmp/agents"
 """The folder with an agent's home and work while it is recorded: agents print its name."""
 
@@ -262,6 +265,16 @@ def launch(name: str, folder: str, url: str) -> Launch:
     return Launch(argv, env, work)
 
 
+def prompt(world: World, session: str, name: str, text: str) -> float:
+    """Type a prompt into a session of that agent as a person would; return when Enter was pressed (Unix seconds)."""
+    world.run("send", "-t", session, "--no-enter", text).ok()
+    world.shows(session, text)
+    time.sleep(max(AGENTS[name].pause, HAND))
+    at = time.time()
+    world.run("send", "-t", session, "--keys", "Enter").ok()
+    return at
+
+
 # Recordings
 
 
@@ -331,24 +344,18 @@ def _record(name: str, folder: str) -> None:
                 since, rows = time.monotonic(), now
         marks[moment] = world.info(name)["recorded_bytes"]
 
-    def prompt(text: str) -> None:
-        world.run("send", "-t", name, "--no-enter", text).ok()
-        world.shows(name, text)
-        time.sleep(agent.pause)
-        world.run("send", "-t", name, "--keys", "Enter").ok()
-
     try:
         with closing(ScriptedApi()) as api:
             start = launch(name, NEUTRAL, api.url)
             world.new(name, *start.argv, options=[*start.options, "-x", str(SIZE[0]), "-y", str(SIZE[1])])
             mark("idle", agent.composer)
-            prompt("hello")
+            prompt(world, name, name, "hello")
             mark("reply", "the script.")
-            prompt("slow 8")
+            prompt(world, name, name, "slow 8")
             mark("slow", "word8")
-            prompt("long 100")
+            prompt(world, name, name, "long 100")
             mark("long", "line 100 of a long reply")
-            prompt("tool")
+            prompt(world, name, name, "tool")
             mark("approval", agent.approval)
             world.run("send", "-t", name, "--keys", "Escape").ok()
             wait_until(lambda: not any(agent.approval in row for row in world.screen(name)), what="denial")
