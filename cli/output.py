@@ -12,6 +12,7 @@ import shlex
 import time
 from collections.abc import Iterable, Mapping
 
+from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import HIT, HIT_END, Mux, Record
 
@@ -53,7 +54,13 @@ def facts(mux: Mux, row: Record) -> Facts:
         "conversation": row.conversation,
         "parent": row.parent,
         **doing(mux, row),
+        **used(mux.used(row.id)),
     }
+
+
+def used(one: Used) -> Facts:
+    """Return what an agent took, in tokens and US dollars; ``cached`` is a part of what went in."""
+    return {"tokens_in": one.input, "tokens_cached": one.cached, "tokens_out": one.output, "cost": one.cost}
 
 
 def doing(mux: Mux, row: Record) -> Facts:
@@ -75,6 +82,8 @@ def shown(key: str, value: object) -> str:
         return "-"
     if key == "age":
         return age(int(str(value)))
+    if isinstance(value, float) and key == "cost":
+        return f"{value:.4f}"
     if key == "size" and isinstance(value, list):
         return "x".join(map(str, value))
     if isinstance(value, Mapping):

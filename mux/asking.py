@@ -8,13 +8,14 @@ from typing import TypeVar
 from agentmux.store.ledger import Entry
 from agentmux.store.messages import Role
 from agentmux.store.search import Found, Where
+from agentmux.store.usage import Used
 
 from .playback import Keyframe
 from .progress import Progress
 from .protocol import Kind, pack
 from .sessionerrors import NeedsTerminal, Nested
 
-__all__ = ["Asking", "Entry", "Found", "Where"]
+__all__ = ["Asking", "Entry", "Found", "Used", "Where"]
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from agentmux.store.history import History
     from agentmux.store.ledger import Ledger
     from agentmux.store.messages import Message, Messages
+    from agentmux.store.usage import Usage
 
     from .events import Happened
     from .mux import Mux
@@ -204,6 +206,11 @@ class Asking:
     def ledger(self) -> Ledger:
         """What each session did when."""
         return self.mux.stores.ledger
+
+    @property
+    def usage(self) -> Usage:
+        """What agents' models took."""
+        return self.mux.stores.usage
 
     def search(
         self,

@@ -91,6 +91,10 @@ class Watched(Protocol):
         """Hear of a verdict that is another one than before, and of all that led to it."""
         ...
 
+    def looked(self) -> None:
+        """Hear that it was looked at: something had changed."""
+        ...
+
     def profile(self, argv: tuple[str, ...] | None) -> Profile | None:
         """Return the profile of what a command line starts, None: of the session's own."""
         ...
@@ -195,6 +199,7 @@ class Detector:
         again = self._settling.take(verdict, now) or stall
         if not looked:
             again = min(again or self._screen_due, self._screen_due)
+        self._watched.looked()
         if not self.verdict.same(before):
             self._watched.judged(before.status, self.verdict, self.readings)
         if again is None and self.verdict.status is Status.STARTING:

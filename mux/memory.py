@@ -8,6 +8,7 @@ from __future__ import annotations
 from agentmux.store import backup
 from agentmux.store.errors import StoreError
 
+from .agentlogs import AgentLogs
 from .archiver import Archiver
 from .indexer import Indexer
 from .redact import NOTHING, Redaction
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from agentmux.store.blobs import Swept, Work
     from agentmux.store.stores import Stores
 
+    from .agentlog import Entry
     from .config import Config
+    from .profiles import Profile
     from .session import Session
 
 LEFT_OVER_AFTER = 10.0
@@ -38,6 +41,7 @@ class Memory:
     Args:
         now: returns Unix seconds.
         opened: returns a session by its id if its journal is open.
+        profile: returns the profile of a session's agent.
     """
 
     def __init__(
@@ -48,11 +52,13 @@ class Memory:
         now: Callable[[], float],
         config: Callable[[], Config],
         opened: Callable[[int], Session | None],
+        profile: Callable[[Session], Profile | None],
         log: Callable[[str], None],
     ) -> None:
         self.archiver = Archiver(loop, stores, now, log, lambda session: self.indexer.printed(session), self._trim_soon)
         self.indexer = Indexer(loop, stores, self.redaction, log, self.archiver.indexed)
-        self.turns = Turns(stores, now, log)
+        self.logs = AgentLogs(loop, stores, profile=profile, take=self._logged, warn=log)
+        self.turns = Turns(stores, now, log, self.logs.known)
         self._loop = loop
         self._stores = stores
         self._now = now
@@ -68,6 +74,7 @@ class Memory:
 
     def rests(self, session: Session) -> None:
         """A session has printed, and now nothing for a moment."""
+        self.logs.read(session)
         self.turns.rested(session)
         self.archiver.rests(session)
         self.indexer.printed(session)
@@ -75,12 +82,18 @@ class Memory:
 
     def ended(self, session: Session) -> None:
         """A session is over."""
+        self.logs.read(session)
         self.turns.ended(session)
         self.indexer.said()
         self.archiver.ended(session)
 
+    def _logged(self, session: Session, entries: list[Entry]) -> None:
+        self.turns.logged(session, entries)
+        self.indexer.said()
+
     def drop(self, session: Session) -> None:
         """An ended session is about to be forgotten."""
+        self.logs.drop(session.id)
         self.archiver.forget(session)
         self.indexer.forget(session.id)
 
@@ -131,6 +144,7 @@ class Memory:
         """Begin nothing new, and record nothing any more."""
         if self._trim is not None:
             self._trim.cancel()
+        self.logs.close()
         self.archiver.close()
         self.indexer.close()
 

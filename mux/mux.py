@@ -22,6 +22,7 @@ from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, Phase, unsaved
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
+from agentmux.store.usage import Used
 
 from . import authsock, opening, programs, sweep, targets
 from . import size as sizes
@@ -135,7 +136,13 @@ class Mux:
         self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
         self.memory = Memory(
-            loop, stores, now=self.now, config=self.config, opened=lambda number: self._sessions.get(number), log=log
+            loop,
+            stores,
+            now=self.now,
+            config=self.config,
+            opened=lambda number: self._sessions.get(number),
+            profile=lambda session: self.profile(session, None),
+            log=log,
         )
         self.commands = UserCommands(loop, log)
         self._config = config
@@ -216,9 +223,14 @@ class Mux:
         """Return the profile of what a command line starts, None: of what the session was started with."""
         return self.statuses.profile(session.row.argv if argv is None else argv)
 
+    def looked(self, session: Session) -> None:
+        """A session has shown something, a moment ago."""
+        self.memory.logs.soon(session)
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """A session does something else now."""
         self.statuses.judged(session, before, verdict, readings)
+        self.memory.logs.read(session)  # which conversation it has may be known just now
 
     # -- the keeper
 
@@ -446,6 +458,10 @@ class Mux:
     def known(self, session: int) -> Session | None:
         """Return a session by its id, if it runs or was asked for lately."""
         return self._sessions.get(session)
+
+    def used(self, session: int) -> Used:
+        """Return what a session's agent has taken in all."""
+        return self.stores.usage.total(session)
 
     def attached(self, session: int) -> int:
         """Return how many clients watch a session."""

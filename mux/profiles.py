@@ -16,6 +16,8 @@
 
     [hooks]                            what to start it with, and what that tells: see hooks.py
 
+    [log]                              what it writes down of what is said: see agentlog.py
+
     [signs]                            what its title and screen say: see signs.py
 
 The file's name is the agent's.
@@ -28,7 +30,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import conversation, hooks, signs
+from . import agentlog, conversation, hooks, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -45,6 +47,7 @@ KINDS = {
     "recognise": Kind.TABLE,
     "conversation": Kind.TABLE,
     "hooks": Kind.TABLE,
+    "log": Kind.TABLE,
     "signs": Kind.TABLE,
 }
 RECOGNISE = {"commands": Kind.WORDS, "packages": Kind.WORDS}
@@ -78,6 +81,7 @@ class Profile:
     marks: Marks
     conversations: conversation.Conversations
     hooks: hooks.Hooks
+    log: agentlog.Log
     signs: signs.Signs
     path: str
 
@@ -115,6 +119,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
         conversation.parsed(table.get("conversation", {}), wrong),
         hooks.parsed(table.get("hooks", {}), wrong),
+        agentlog.parsed(table.get("log", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
         path,
     )

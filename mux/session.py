@@ -122,6 +122,10 @@ class Host(Protocol):
         """Return the profile of what a command line starts, None: of what the session was started with."""
         ...
 
+    def looked(self, session: Session) -> None:
+        """The session has shown something, a moment ago."""
+        ...
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """The session does something else now than ``before``, as far as these readings tell."""
         ...
@@ -545,6 +549,10 @@ class Session:
     def busy_since(self, at: float) -> bool:
         """Whether it has started another program since ``at`` that still runs."""
         return sweep.busy_since(self.pid, at)
+
+    def looked(self) -> None:
+        """Pass on that it was looked at."""
+        self._host.looked(self)
 
     def judged(self, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """Tell of a verdict that is another one."""

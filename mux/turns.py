@@ -1,7 +1,8 @@
-"""Writes down what was said in sessions whose programs don't tell: a prompt that was sent, and what came until quiet.
+"""Writes down what was said in each session: as its agent's own log has it, else a prompt that was sent and what came.
 
-The reply is what the screen has below the place where the prompt was typed, when nothing came for a moment; of a
-full-screen program, what it then shows. Less the prompt's own echo, and less the program's prompt for the next one.
+Without a log the reply is what the screen has below the place where the prompt was typed, when nothing came for a
+moment; of a full-screen program, what it then shows. Less the prompt's own echo, and less the program's prompt for the
+next one.
 """
 
 from __future__ import annotations
@@ -11,17 +12,25 @@ from dataclasses import asdict, dataclass, fields
 from agentmux.store.errors import StoreError
 from agentmux.store.messages import Role, Source
 
+from .agentlog import Says
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from agentmux.store.messages import Message
     from agentmux.store.stores import Stores
 
+    from .agentlog import Entry
     from .screen import Screen
     from .session import Session
 
 ROWS = 5000
 """Rows of a reply that are kept, the newest: the scrollback of most terminals holds fewer."""
+
+
+RECENT = 100
+"""Turns that are looked through for what a log tells again: a log is read in smaller steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +57,24 @@ _PROOF = {field.name for field in fields(_Turn)} - {"text"}
 
 
 class Turns:
-    """The turns of all sessions, as far as they can be told from outside."""
+    """The turns of all sessions.
 
-    def __init__(self, stores: Stores, now: Callable[[], float], warn: Callable[[str], None]) -> None:
+    Args:
+        has_log: whether a session's agent tells by itself what is said.
+    """
+
+    def __init__(
+        self,
+        stores: Stores,
+        now: Callable[[], float],
+        warn: Callable[[str], None],
+        has_log: Callable[[Session], bool],
+    ) -> None:
         self._stores = stores
         self._now = now
         self._warn = warn
+        self._has_log = has_log
+        self._told: set[int] = set()  # sessions whose log was read since this server began
         self._open: dict[int, _Turn | None] = {}  # None: that session has none, also of the server before us
 
     def sent(self, session: Session, text: str) -> None:
@@ -80,6 +101,9 @@ class Turns:
         turn = self._turn(session)
         if turn is None or session.journal.end == turn.offset:
             return
+        if self._has_log(session):
+            self._open[session.id] = None
+            return
         reply = _reply(session.screen, turn)
         if not reply:
             return  # only the echo so far
@@ -90,10 +114,34 @@ class Turns:
         except StoreError as error:
             self._warn(f"session {session.name!r}: reply not remembered: {error}")
 
+    def logged(self, session: Session, entries: Sequence[Entry]) -> None:
+        """Take what a session's agent has written down itself. A prompt that was sent is the same turn."""
+        messages = self._stores.messages
+        try:
+            recent = messages.of(session.id, RECENT)
+            again = set() if session.id in self._told else {str(one.proof.get("id")) for one in recent if one.proof}
+            self._told.add(session.id)
+            for entry in entries:
+                proof = {"id": entry.id}
+                if entry.says is Says.USAGE or (entry.id and entry.id in again):
+                    continue
+                if entry.says is Says.REPLY:
+                    messages.add(session.id, Role.AGENT, entry.at, Source.TRANSCRIPT, proof, entry.text)
+                elif (sent := _same(recent, entry.text)) is not None:
+                    recent.remove(sent)
+                    messages.prove(sent.id, Source.TRANSCRIPT, proof)
+                else:
+                    row = session.row
+                    self._stores.history.add(session.id, entry.at, row.cwd, row.agent, entry.text)
+                    messages.add(session.id, Role.USER, entry.at, Source.TRANSCRIPT, proof, entry.text)
+        except StoreError as error:
+            self._warn(f"session {session.name!r}: turns not remembered: {error}")
+
     def ended(self, session: Session) -> None:
         """A session is over: what it said last was the reply."""
         self.rested(session)
         self._open.pop(session.id, None)
+        self._told.discard(session.id)
 
     def _turn(self, session: Session) -> _Turn | None:
         """Return the session's open turn. One that a server before us left open is looked for once."""
@@ -110,6 +158,12 @@ class Turns:
         if not last or last[0].text is None or last[0].proof.keys() != _PROOF:
             return None
         return _Turn(last[0].text, **last[0].proof)
+
+
+def _same(messages: Sequence[Message], text: str) -> Message | None:
+    """Return the oldest prompt that was sent, and of which nothing else is known, with this text."""
+    said = text.strip()
+    return next((one for one in messages if one.source is Source.SEND and (one.text or "").strip() == said), None)
 
 
 def _reply(screen: Screen, turn: _Turn) -> str:

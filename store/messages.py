@@ -92,6 +92,12 @@ class Messages:
                 raise NoSuchSession(session)
         return int(added[0][0])
 
+    def prove(self, message: int, source: Source, proof: Mapping[str, Any]) -> None:
+        """Say how else a turn is known that was recorded: that counts from now on."""
+        self._database.execute(
+            "UPDATE message SET source = ?, proof = ? WHERE id = ?", (source.value, json.dumps(dict(proof)), message)
+        )
+
     def of(self, session: int, last: int | None = None) -> list[Message]:
         """Return the turns of a session in the order of recording: all, or the ``last`` so many."""
         limit = -1 if last is None else last

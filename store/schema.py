@@ -137,6 +137,27 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX verdict_session ON verdict (session, id);
     """,
+    # 10: what the answers of agents' models took, and how far each session's log, a file of its agent's, was read.
+    # path is ASCII JSON, as cwd in session.
+    """
+    CREATE TABLE usage (
+        session INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        at REAL NOT NULL,
+        input INTEGER NOT NULL CHECK (input >= 0),
+        cached INTEGER NOT NULL CHECK (cached >= 0),
+        output INTEGER NOT NULL CHECK (output >= 0),
+        cost REAL,
+        PRIMARY KEY (session, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX usage_at ON usage (at);
+    CREATE TABLE log_place (
+        session INTEGER PRIMARY KEY REFERENCES session (id) ON DELETE CASCADE,
+        path TEXT NOT NULL,
+        inode INTEGER NOT NULL,
+        offset INTEGER NOT NULL CHECK (offset >= 0)
+    ) STRICT;
+    """,
 )
 
 

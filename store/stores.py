@@ -15,6 +15,7 @@ from .marks import Marks
 from .messages import Messages
 from .search import Index
 from .sessions import Sessions
+from .usage import Usage
 
 
 class Stores:
@@ -26,6 +27,7 @@ class Stores:
         history: prompts.
         search: the index of them, and of what was shown.
         ledger: what each session did when.
+        usage: what agents' models took.
         blobs: large content. What it does with files may run in any thread.
     """
 
@@ -51,6 +53,7 @@ class Stores:
         self.history = History(self.database, self.blobs)
         self.search = Index(self.database)
         self.ledger = Ledger(self.database)
+        self.usage = Usage(self.database)
 
     def recording(self, session: int, limit: int = LIMIT) -> tuple[Journal, Marks]:
         """Return the journal of a session, and its marks.

@@ -23,6 +23,7 @@ PURE = {
     "cli/overlay.py",
     "cli/pager.py",
     "mux/__init__.py",
+    "mux/agentlog.py",
     "mux/audience.py",
     "mux/clientterminal.py",
     "mux/conversation.py",

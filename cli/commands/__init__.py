@@ -62,6 +62,7 @@ COMMANDS = (
     Command("messages", repeatable=True),
     Command("last", repeatable=True),
     Command("search", repeatable=True),
+    Command("usage", repeatable=True),
     Command("export"),
     Command("replay", repeatable=True),
     Command("forget"),

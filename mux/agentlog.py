@@ -1,0 +1,263 @@
+"""What an agent writes down of its own conversation: lines of JSON in a file, read as its profile says. Pure.
+
+In a profile::
+
+    [log]
+    files = ["{CLAUDE_CONFIG_DIR}/projects/*/{id}.jsonl", "{HOME}/.claude/projects/*/{id}.jsonl"]
+                                 where it is: {NAME} is a variable of the agent's environment, {id} the conversation,
+                                 {id:8} the first characters of that; the first that there is counts
+
+    [[log.entries]]              the first that fits a line says what it is
+    says = "prompt"              prompt, reply, or usage for what is neither
+    when = { type = "user" }     keys, dotted where they lie deeper, and what must be there
+    unless = { isMeta = true }   and what must not
+    text = "message.content"     a string, or parts that have a ``text``
+    ignore = '^<command-'        texts that nobody said
+    id = "uuid"
+    at = "timestamp"             ISO 8601, or Unix seconds or milliseconds
+
+    [log.entries.usage]          what it cost; numbers, several keys are added up
+    id = "message.id"            lines with the same one tell of the same answer: the last counts
+    input = ["message.usage.input_tokens", "message.usage.cache_read_input_tokens"]
+    cached = ["message.usage.cache_read_input_tokens"]   what of that was read from a cache
+    output = ["message.usage.output_tokens"]
+    cost = ["cost.total"]        US dollars, where the agent says so
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .tables import Kind, check, words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .tables import Wrong
+
+KINDS = {"files": Kind.WORDS, "entries": Kind.TABLES}
+ENTRY_KINDS = {
+    **dict.fromkeys(("says", "text", "id", "at"), Kind.STRING),
+    **dict.fromkeys(("when", "unless", "usage"), Kind.TABLE),
+    "ignore": Kind.PATTERN,
+}
+USAGE_KINDS = {"id": Kind.STRING, **dict.fromkeys(("input", "cached", "output", "cost"), Kind.WORDS)}
+
+LONGEST = 16 << 20
+"""Characters of a line that is looked at: agents write whole requests down, and pictures."""
+
+MOST = 1 << 53
+"""Of what is counted: above it a number is none."""
+
+MILLISECONDS = 1e11
+"""A number above that is no time in Unix seconds before the year 5000."""
+
+
+class Says(enum.Enum):
+    """What an entry is."""
+
+    PROMPT = "prompt"
+    REPLY = "reply"
+    USAGE = "usage"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one answer of a model took. ``input`` has ``cached`` in it; ``cost`` is in US dollars, None for not told."""
+
+    id: str
+    input: int
+    cached: int
+    output: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line that says something.
+
+    Attributes:
+        id: the agent's name for it, "" for none.
+        at: Unix seconds, 0.0 where it has no time.
+    """
+
+    says: Says
+    text: str
+    id: str
+    at: float
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    id: str
+    input: tuple[str, ...]
+    cached: tuple[str, ...]
+    output: tuple[str, ...]
+    cost: tuple[str, ...]
+
+    def of(self, line: Mapping[str, object], id: str) -> Usage | None:
+        counts = [int(_sum(line, keys)) for keys in (self.input, self.cached, self.output)]
+        cost = _sum(line, self.cost) if self.cost else None
+        name = _string(_at(line, self.id)) if self.id else id
+        return Usage(name, counts[0], counts[1], counts[2], cost) if name and (any(counts) or cost) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How one kind of line is recognised, and what it holds."""
+
+    says: Says
+    when: Mapping[str, object]
+    unless: Mapping[str, object]
+    text: str
+    ignore: str
+    id: str
+    at: str
+    usage: _Sums | None
+
+    def read(self, line: Mapping[str, object]) -> Entry | None:
+        if any(_at(line, key) != value for key, value in self.when.items()):
+            return None
+        if any(_at(line, key) == value for key, value in self.unless.items()):
+            return None
+        id = _string(_at(line, self.id))
+        usage = self.usage.of(line, id) if self.usage else None
+        text = _text(_at(line, self.text)) if self.text else ""
+        if self.says is not Says.USAGE and (not text or (self.ignore and re.search(self.ignore, text))):
+            return Entry(Says.USAGE, "", id, _time(_at(line, self.at)), usage) if usage else None
+        return Entry(self.says, text, id, _time(_at(line, self.at)), usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a profile says of its agent's log."""
+
+    files: tuple[str, ...] = ()
+    shapes: tuple[_Shape, ...] = field(default=())
+
+    def paths(self, environment: Mapping[str, str], conversation: str) -> Iterator[str]:
+        """Yield where the log may be, the best first, as patterns for ``glob``."""
+        for template in self.files:
+            path = _filled(template, environment, conversation)
+            if path is not None:
+                yield path
+
+    def entry(self, line: str | bytes) -> Entry | None:
+        """Return what a line says, None for nothing that matters."""
+        if not line or len(line) > LONGEST:
+            return None
+        try:
+            values: object = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(values, dict):
+            return None
+        return next((found for shape in self.shapes if (found := shape.read(values))), None)
+
+
+def _filled(template: str, environment: Mapping[str, str], conversation: str) -> str | None:
+    missing = False
+
+    def fill(match: re.Match[str]) -> str:
+        nonlocal missing
+        name, _, count = match[1].partition(":")
+        if name == "id":
+            value = conversation[: int(count)] if count else conversation
+        else:
+            value = environment.get(name, "")
+            missing = missing or not value.startswith("/")
+        return re.sub(r"([*?[])", r"[\1]", value)
+
+    path = re.sub(r"\{([A-Za-z_]+(?::\d+)?)\}", fill, template)
+    return None if missing else path
+
+
+def _at(values: object, path: str) -> object:
+    """Return what lies at a dotted path, None for nothing."""
+    for key in path.split("."):
+        if not isinstance(values, dict):
+            return None
+        values = values.get(key)
+    return values
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _sum(values: object, paths: tuple[str, ...]) -> float:
+    found = [_at(values, path) for path in paths]
+    counts = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
+    return min(sum(count for count in counts if 0 <= count <= MOST), MOST)
+
+
+def _text(value: object) -> str:
+    """Return the text of a message: a string, or all its parts that are text."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        return ""
+    parts = [one if isinstance(one, str) else _part(one) for one in value]
+    return "\n".join(part for part in parts if part)
+
+
+def _part(value: object) -> str:
+    if not isinstance(value, dict) or not str(value.get("type", "text")).lower().endswith("text"):
+        return ""
+    return _string(value.get("text"))
+
+
+def _time(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value / 1000 if value > MILLISECONDS else float(value)
+    try:
+        return datetime.fromisoformat(_string(value)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def parsed(table: Mapping[str, object], wrong: Wrong) -> Log:
+    """Return what the table ``log`` of a profile says.
+
+    Raises:
+        Exception: what ``wrong`` made of what is wrong, and of the keys that lead to it.
+    """
+    check(table, KINDS, wrong, "log")
+    entries = table.get("entries", [])
+    assert isinstance(entries, list)
+    shapes = [_shape(entry, at, wrong) for at, entry in enumerate(entries)]
+    if shapes and not table.get("files"):
+        raise wrong("'log.entries' without 'log.files'", "log")
+    return Log(words(table, "files"), tuple(shapes))
+
+
+def _shape(table: Mapping[str, object], at: int, wrong_: Wrong) -> _Shape:
+    def wrong(what: str, *key: str) -> Exception:
+        return wrong_(what, "log", "entries", at, *key)
+
+    check(table, ENTRY_KINDS, wrong, of=" of an entry")
+    says = table.get("says")
+    if says not in {one.value for one in Says}:
+        raise wrong(f"'says' must be one of {', '.join(one.value for one in Says)}", *(["says"] if says else []))
+    tables = {key: table.get(key, {}) for key in ("when", "unless", "usage")}
+    when, unless, usage = (value if isinstance(value, dict) else {} for value in tables.values())
+    if not when:
+        raise wrong("an entry needs 'when'")
+    if (says != Says.USAGE.value) != ("text" in table):
+        raise wrong("an entry that is a prompt or a reply needs 'text', and no other")
+    check(usage, USAGE_KINDS, wrong, of=" of usage")
+    ignore = str(table.get("ignore", ""))
+    try:
+        re.compile(ignore)
+    except re.error as error:
+        raise wrong(f"{ignore!r} is no regular expression: {error}", "ignore") from None
+    sums = (words(usage, key) for key in ("input", "cached", "output", "cost"))
+    text, id, time = (str(table.get(key, "")) for key in ("text", "id", "at"))
+    made = _Sums(str(usage.get("id", "")), *sums) if usage else None
+    return _Shape(Says(says), when, unless, text, ignore, id, time, made)
