@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmux.cli.output import Facts, age, facts, formatted, matches, safe, shown, table
+from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Mux, Record
 from agentmux.mux.verdict import Status, Verdict
@@ -53,6 +54,9 @@ class Owner:
     def verdict(self, row: Record) -> Verdict:
         return Verdict(Status.UNKNOWN, 0.0)
 
+    def used(self, session: int) -> Used:
+        return Used(3, 2, 1)
+
 
 def of(row: Record = ROW, **changes: object) -> Facts:
     return facts(cast(Mux, Owner()), replace(row, **changes))  # type: ignore[arg-type]
@@ -94,6 +98,10 @@ def test_facts_are_fixed() -> None:
         "about": None,
         "asks": None,
         "options": [],
+        "tokens_in": 3,
+        "tokens_cached": 2,
+        "tokens_out": 1,
+        "cost": None,
     }
 
 
