@@ -13,6 +13,7 @@ In a profile::
     unless = { isMeta = true }   and what must not
     text = "message.content"     a string, or parts that have a ``text``
     ignore = '^<command-'        texts that nobody said
+    unwrap = '<paste>(.*)</paste>'   what the agent puts around what was said: only the group is
     id = "uuid"
     at = "timestamp"             ISO 8601, or Unix seconds or milliseconds
 
@@ -44,7 +45,7 @@ KINDS = {"files": Kind.WORDS, "entries": Kind.TABLES}
 ENTRY_KINDS = {
     **dict.fromkeys(("says", "text", "id", "at"), Kind.STRING),
     **dict.fromkeys(("when", "unless", "usage"), Kind.TABLE),
-    "ignore": Kind.PATTERN,
+    **dict.fromkeys(("ignore", "unwrap"), Kind.PATTERN),
 }
 USAGE_KINDS = {"id": Kind.STRING, **dict.fromkeys(("input", "cached", "output", "cost"), Kind.WORDS)}
 
@@ -117,6 +118,7 @@ class _Shape:
     unless: Mapping[str, object]
     text: str
     ignore: str
+    unwrap: str
     id: str
     at: str
     usage: _Sums | None
@@ -129,6 +131,8 @@ class _Shape:
         id = _string(_at(line, self.id))
         usage = self.usage.of(line, id) if self.usage else None
         text = _text(_at(line, self.text)) if self.text else ""
+        if self.unwrap:
+            text = re.sub(self.unwrap, lambda match: match[1] or "", text, flags=re.DOTALL)
         if self.says is not Says.USAGE and (not text or (self.ignore and re.search(self.ignore, text))):
             return Entry(Says.USAGE, "", id, _time(_at(line, self.at)), usage) if usage else None
         return Entry(self.says, text, id, _time(_at(line, self.at)), usage)
@@ -252,12 +256,14 @@ def _shape(table: Mapping[str, object], at: int, wrong_: Wrong) -> _Shape:
     if (says != Says.USAGE.value) != ("text" in table):
         raise wrong("an entry that is a prompt or a reply needs 'text', and no other")
     check(usage, USAGE_KINDS, wrong, of=" of usage")
-    ignore = str(table.get("ignore", ""))
-    try:
-        re.compile(ignore)
-    except re.error as error:
-        raise wrong(f"{ignore!r} is no regular expression: {error}", "ignore") from None
+    for key in ("ignore", "unwrap"):
+        try:
+            groups = re.compile(str(table.get(key, ""))).groups
+        except re.error as error:
+            raise wrong(f"{table[key]!r} is no regular expression: {error}", key) from None
+        if key == "unwrap" and key in table and groups != 1:
+            raise wrong("'unwrap' needs one group: what was said", key)
     sums = (words(usage, key) for key in ("input", "cached", "output", "cost"))
-    text, id, time = (str(table.get(key, "")) for key in ("text", "id", "at"))
+    text, ignore, unwrap, id, time = (str(table.get(key, "")) for key in ("text", "ignore", "unwrap", "id", "at"))
     made = _Sums(str(usage.get("id", "")), *sums) if usage else None
-    return _Shape(Says(says), when, unless, text, ignore, id, time, made)
+    return _Shape(Says(says), when, unless, text, ignore, unwrap, id, time, made)

@@ -6,15 +6,15 @@ once. What was said before a session began is not its own: agents copy a convers
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
-import stat
 from typing import Protocol
 
 from agentmux.store.errors import StoreError
 from agentmux.store.usage import Answer, Place, Used
 
-from . import programs
+from . import files, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,11 +167,11 @@ def _lines(place: Place) -> tuple[bytes, Place]:
     Raises:
         OSError: it is none of ours, or can't be read.
     """
-    fd = os.open(place.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = files.opened(place.path, follow=False)
     try:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
-            raise PermissionError(f"{place.path} is no file of ours")
+        if found.st_uid != os.getuid():
+            raise PermissionError(errno.EPERM, "is somebody else's", place.path)
         offset = place.offset if found.st_ino == place.inode and found.st_size >= place.offset else 0
         size = STEP
         while True:

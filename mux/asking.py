@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
-from agentmux.store.ledger import Entry
+from agentmux.store.ledger import NOTE, Entry
 from agentmux.store.messages import Role
+from agentmux.store.queue import Phase, Queued
 from agentmux.store.search import Found, Where
 from agentmux.store.usage import Used
 
@@ -14,8 +15,9 @@ from .playback import Keyframe
 from .progress import Progress
 from .protocol import Kind, pack
 from .sessionerrors import NeedsTerminal, Nested
+from .turnend import TurnEnd
 
-__all__ = ["Asking", "Entry", "Found", "Used", "Where"]
+__all__ = ["NOTE", "Asking", "Entry", "Found", "Phase", "Queued", "Used", "Where"]
 
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from agentmux.store.history import History
     from agentmux.store.ledger import Ledger
     from agentmux.store.messages import Message, Messages
+    from agentmux.store.queue import Queue
     from agentmux.store.usage import Usage
 
     from .events import Happened
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from .protocol import Request
     from .session import Session
     from .size import Size
+    from .turnend import End
 
 
 class Asking:
@@ -161,6 +165,37 @@ class Asking:
             if timer is not None:
                 timer.cancel()
 
+    async def becomes(self, prompt: Queued, deadline: float | None) -> bool:
+        """Wait until something becomes of a queued prompt; False at ``deadline`` (loop time)."""
+        future = self.loop.create_future()
+
+        def wake(reached: bool = True) -> None:
+            if not future.done():
+                future.set_result(reached)
+
+        self.mux.courier.when(prompt.id, wake)
+        timer = None if deadline is None else self.loop.call_at(deadline, wake, False)
+        try:
+            return bool(await future)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def turn_of(self, session: Session, *, after: int) -> TurnEnd:
+        """Return what watches the turn that begins now; what is said in it comes after message ``after``."""
+        return TurnEnd(session, self.mux.courier, self.mux.memory, self.messages, self.loop, after=after)
+
+    async def turn_end(self, turn: TurnEnd, session: Session, deadline: float | None) -> End | None:
+        """Wait for the end of a turn; None if there is none by ``deadline`` (loop time)."""
+        while True:
+            end, again = turn.look()
+            if end is not None:
+                return end
+            if deadline is not None and self.loop.time() >= deadline:
+                return None
+            times = [time for time in (again, deadline) if time is not None]
+            await self.changed([session], min(times) if times else None)
+
     async def events(self, session: Session | None) -> AsyncIterator[Happened]:
         """Yield events from now on, of one session or of all, until the client goes."""
         waiting: list[Future[None]] = []
@@ -206,6 +241,11 @@ class Asking:
     def ledger(self) -> Ledger:
         """What each session did when."""
         return self.mux.stores.ledger
+
+    @property
+    def queue(self) -> Queue:
+        """Prompts to be delivered."""
+        return self.mux.stores.queue
 
     @property
     def usage(self) -> Usage:

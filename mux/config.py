@@ -132,6 +132,7 @@ OPTIONS = (
         "Whether agents are started with hooks that tell what they do, where their profile says how.",
         _one_of("on", "off"),
     ),
+    Option("typing-pause", 3.0, "Seconds for which nobody may have typed before a prompt is delivered.", _at_least(0)),
     Option(
         "notify",
         "waiting stalled",

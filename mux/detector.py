@@ -117,6 +117,7 @@ class Detector:
         "_timer",
         "_watched",
         "readings",
+        "rested_at",
     )
 
     def __init__(self, watched: Watched, loop: AbstractEventLoop, now: Callable[[], float]) -> None:
@@ -133,6 +134,7 @@ class Detector:
         self._due = 0.0
         self._timer: TimerHandle | None = None
         self.readings: dict[Source, Reading] = {}
+        self.rested_at: float | None = None  # when it first was idle, on the loop's clock
         first = Status.STARTING if self._knows else Status.UNKNOWN
         self._settling = Settling(Verdict(first, now()))
 
@@ -163,6 +165,13 @@ class Detector:
         due = max(self._loop.time() + SOON, self._last + PAUSE)
         if self._timer is None or due < self._due:
             self._look_at(due)
+
+    def seen_now(self) -> Reading | None:
+        """Return what the screen says at this moment, None where nothing is known of it."""
+        if self._profile is None or not self._knows:
+            return None
+        screen = self._watched.screen
+        return self._profile.signs.screen(screen.text_rows(0, screen.size[1]), self._now())
 
     def hook(self, reading: Reading) -> None:
         """Take what a hook of the program's tells."""
@@ -197,6 +206,8 @@ class Detector:
             stall = None if verdict.status is Status.STALLED else now + self._stalls
         before = self.verdict
         again = self._settling.take(verdict, now) or stall
+        if self.rested_at is None and self.verdict.status is Status.IDLE:
+            self.rested_at = now
         if not looked:
             again = min(again or self._screen_due, self._screen_due)
         self._watched.looked()

@@ -33,6 +33,7 @@ KINDS = (
     "program-status",
     "status",
     "hook",
+    "prompt",
     "notified",
     "renamed",
     "labelled",

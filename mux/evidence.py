@@ -80,6 +80,12 @@ def sentence(reading: Reading) -> str:
     return f"{SOURCES[reading.source]} says {says} ({reading.rule})"
 
 
+def noted(values: Mapping[str, object]) -> str:
+    """Return an entry of something that was done, in words."""
+    step, why = values.get("step", ""), values.get("why", "")
+    return f"prompt {values.get('prompt', '')} {step}{': ' if why else ''}{why}"
+
+
 def explained(status: Status, reason: Reading | None, against: Iterable[Reading]) -> list[str]:
     """Return why a status is what it is, as lines."""
     lines = []

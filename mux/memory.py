@@ -42,6 +42,7 @@ class Memory:
         now: returns Unix seconds.
         opened: returns a session by its id if its journal is open.
         profile: returns the profile of a session's agent.
+        logged: is told what a session's agent has written down.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Memory:
         config: Callable[[], Config],
         opened: Callable[[int], Session | None],
         profile: Callable[[Session], Profile | None],
+        logged: Callable[[Session, list[Entry]], None],
         log: Callable[[str], None],
     ) -> None:
         self.archiver = Archiver(loop, stores, now, log, lambda session: self.indexer.printed(session), self._trim_soon)
@@ -64,6 +66,7 @@ class Memory:
         self._now = now
         self._config = config
         self._opened = opened
+        self._tell_logged = logged
         self._log = log
         self._trim: TimerHandle | None = None
 
@@ -90,6 +93,7 @@ class Memory:
     def _logged(self, session: Session, entries: list[Entry]) -> None:
         self.turns.logged(session, entries)
         self.indexer.said()
+        self._tell_logged(session, entries)
 
     def drop(self, session: Session) -> None:
         """An ended session is about to be forgotten."""

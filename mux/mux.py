@@ -28,6 +28,7 @@ from . import authsock, opening, programs, sweep, targets
 from . import size as sizes
 from .client import hook_argv
 from .config import Config, File
+from .courier import Courier
 from .environment import child_environment
 from .events import FREQUENT, Bus, Happened
 from .keeperlink import (
@@ -55,14 +56,14 @@ from .sessionerrors import NameTaken, NoConversation, NoSession, NotRunning, Spa
 from .size import Size
 from .statuses import Statuses
 from .usercommands import UserCommands
-from .verdict import over
+from .verdict import Status, over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .clientterminal import ClientTerminal
-    from .verdict import Reading, Source, Status, Verdict
+    from .verdict import Reading, Source, Verdict
 
 Record = SessionRow
 """A session's record, by the name under which the command line knows it."""
@@ -72,6 +73,12 @@ HIT, HIT_END = search.HIT, search.HIT_END
 
 ACTIVITY = 1.0
 """Least seconds between two ``output-activity`` events of one session."""
+
+BETWEEN_KEYS = 0.1
+"""Seconds between two keys of ours."""
+
+KEYS = 64
+"""Bytes of a few keys, the most."""
 
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
@@ -142,11 +149,13 @@ class Mux:
             config=self.config,
             opened=lambda number: self._sessions.get(number),
             profile=lambda session: self.profile(session, None),
+            logged=lambda session, entries: self.courier.logged(session, entries),
             log=log,
         )
         self.commands = UserCommands(loop, log)
         self._config = config
         self.statuses = Statuses(self, profiles)
+        self.courier = Courier(self)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
         self._on_replaced = on_replaced
@@ -208,6 +217,7 @@ class Mux:
         self._link.forget(session.id)
         self.flush()
         self.memory.ended(session)
+        self.courier.over(session)
         self._told.pop(session.id, None)
         self.statuses.ended(session)
 
@@ -288,6 +298,7 @@ class Mux:
     def _replaced(self) -> None:
         """Another server takes over: read nothing more, or two would split the output."""
         self._stopping = True
+        self.courier.close()
         self.memory.close()  # the next server does not expect files to go
         self.loop.remove_reader(self._link.fileno())
         for session in self.live():
@@ -348,6 +359,7 @@ class Mux:
             self._serving = True
             self._on_listener(self._listener)
             self.memory.begin(self.live, self._ended, lambda number: self.find(str(number)))
+            self.courier.begin(self.live())
         self._link.ready()
 
     def _ended(self) -> list[int]:
@@ -693,8 +705,10 @@ class Mux:
             except TimeoutError:
                 return
 
-    def prompt(self, session: Session, text: str) -> None:
-        """Type a prompt and Enter, and remember it and what comes of it; a password is typed and not remembered.
+    def type_prompt(self, session: Session, text: str) -> None:
+        """Type a prompt and Enter at once, into a program of which it can't be seen what becomes of it.
+
+        What comes of it is remembered; a password is typed and not remembered.
 
         Raises:
             NotRunning, InputFull: nothing was typed, nothing is remembered.
@@ -707,13 +721,37 @@ class Mux:
         session.type_in(data)
         session.type_in(session.screen.keys(["Enter"]))
 
-    def interrupt(self, session: Session) -> None:
-        """Stop what the program does now, as a person at its terminal would: Ctrl-C.
+    def interrupt(self, session: Session) -> bool:
+        """Stop what the program does now, as a person would: with its agent's own keys, else with Ctrl-C.
+
+        What is queued waits from then on. Returns False for an agent at rest: its keys then mean something else.
 
         Raises:
             NotRunning, InputFull.
         """
-        session.type_in(session.screen.keys(["C-c"]))
+        profile = self.profile(session, None)
+        keys = profile.composer.interrupt if profile is not None else ()
+        if keys and session.live and not self.works(session):
+            return False
+        session.check_room(KEYS)
+        session.interrupts += 1
+        self.courier.interrupted(session)
+        self.press(session, keys or ("C-c",))
+        return True
+
+    def works(self, session: Session) -> bool:
+        """Whether a session may be at work, or asks something: it was not seen to rest since it took a prompt."""
+        reading = session.seen_now()
+        if reading is not None and reading.says in (Status.WORKING, Status.WAITING):
+            return True
+        return session.live and (session.verdict.status is not Status.IDLE or self.courier.begins(session) > 0)
+
+    def press(self, session: Session, keys: Sequence[str]) -> None:
+        """Press keys one after another: two that come together can be another one."""
+        if session.master is not None:
+            session.type_in(session.screen.keys(keys[:1]))
+            if keys[1:]:
+                self.loop.call_later(BETWEEN_KEYS, self.press, session, keys[1:])
 
     def rename(self, session: Session, name: str) -> None:
         """Give a session another name.
@@ -793,6 +831,7 @@ class Mux:
 
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
+        self.courier.close()
         self.statuses.close()
         self.commands.close()
         self.memory.close()

@@ -18,6 +18,8 @@
 
     [log]                              what it writes down of what is said: see agentlog.py
 
+    [prompt]                           where a prompt is typed, and how: see composer.py
+
     [signs]                            what its title and screen say: see signs.py
 
 The file's name is the agent's.
@@ -30,7 +32,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import agentlog, conversation, hooks, signs
+from . import agentlog, composer, conversation, hooks, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -48,6 +50,7 @@ KINDS = {
     "conversation": Kind.TABLE,
     "hooks": Kind.TABLE,
     "log": Kind.TABLE,
+    "prompt": Kind.TABLE,
     "signs": Kind.TABLE,
 }
 RECOGNISE = {"commands": Kind.WORDS, "packages": Kind.WORDS}
@@ -82,6 +85,7 @@ class Profile:
     conversations: conversation.Conversations
     hooks: hooks.Hooks
     log: agentlog.Log
+    composer: composer.Composer
     signs: signs.Signs
     path: str
 
@@ -120,6 +124,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         conversation.parsed(table.get("conversation", {}), wrong),
         hooks.parsed(table.get("hooks", {}), wrong),
         agentlog.parsed(table.get("log", {}), wrong),
+        composer.parsed(table.get("prompt", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
         path,
     )

@@ -146,12 +146,14 @@ class Session:
         "_resize_timer",
         "_shadow",
         "_side",
+        "interrupts",
         "journal",
         "killed",
         "marks",
         "pid",
         "row",
         "state",
+        "typed_at",
         "unseen",
         "viewers",
         "watchers",
@@ -163,6 +165,8 @@ class Session:
         self.marks = marks
         self.viewers = Audience()
         self.unseen = False  # it called, and nobody has looked since
+        self.interrupts = 0  # how often it was told to stop
+        self.typed_at = float("-inf")  # when a person typed last, on the loop's clock
         self.state = State(row.state)
         self.pid = 0
         self.killed = False
@@ -538,6 +542,15 @@ class Session:
         return over(self.state, self.row.ended or self.row.created)
 
     @property
+    def rested_at(self) -> float | None:
+        """When it first rested after its start, on the loop's clock; None if it never did."""
+        return None if self._detector is None else self._detector.rested_at
+
+    def seen_now(self) -> Reading | None:
+        """Return what its screen says at this moment, whenever it was looked at last."""
+        return None if self._detector is None else self._detector.seen_now()
+
+    @property
     def readings(self) -> Mapping[Source, Reading]:
         """What each source says now, while it runs."""
         return {} if self._detector is None else self._detector.readings
@@ -690,6 +703,7 @@ class Session:
 
     def active(self, viewer: Viewer) -> None:
         """``viewer`` typed: it leads from now on."""
+        self.typed_at = self._host.loop.time()
         before = self.viewers.leader
         if self.viewers.typed(viewer):
             self._agree(at_once=True)

@@ -117,6 +117,38 @@ class NoReply(AgentmuxError):
         super().__init__(f"session {name!r} has not replied yet", hint=f"ask it with: agentmux send -t {name} TEXT")
 
 
+class NothingToSend(AgentmuxError):
+    """A prompt has nothing in it that can be typed."""
+
+    status = 2
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing to send: no letter that can be typed", hint="give a text, -f FILE or -")
+
+
+class TooLong(AgentmuxError):
+    """A prompt is longer than any agent takes."""
+
+    status = 2
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the prompt is longer than {most >> 20} MiB", hint="name a file in it instead")
+
+
+class NoSuchPrompt(AgentmuxError):
+    """No prompt in any queue has that number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no prompt {number} in the queue", hint="see: agentmux queue -t SESSION")
+
+
+class NotQueued(AgentmuxError):
+    """A prompt has left its queue: it can't be changed any more."""
+
+    def __init__(self, number: int, state: str) -> None:
+        super().__init__(f"prompt {number} is not queued any more: it is {state}", hint="")
+
+
 class StoreFailed(AgentmuxError):
     """The disk refused something that may not be lost."""
 

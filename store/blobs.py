@@ -34,7 +34,7 @@ Content: TypeAlias = bytes | mmap.mmap
 Work: TypeAlias = Generator[float, None, T]
 """Work on all blobs, a folder at each step: yields the part that is done, up to 1, and returns what came of it."""
 
-_REFERENCES = (("segment", "stream"), ("message", "blob"), ("prompt", "blob"))
+_REFERENCES = (("segment", "stream"), ("message", "blob"), ("prompt", "blob"), ("queue", "blob"))
 """Every column that may name a blob."""
 
 _FOLDERS = 256

@@ -15,6 +15,9 @@ from .database import Database, Row
 KEEP = 2000
 """Entries of one session."""
 
+NOTE = "note"
+"""The status of an entry that tells of something done, and says nothing of what the session does."""
+
 SPARE = 100
 """Entries above that until the oldest go: not at each."""
 
@@ -65,9 +68,13 @@ class Ledger:
         return bool(self._database.execute(sql, (session, status)))
 
     def last(self, session: int) -> Entry | None:
-        """Return the newest entry of a session."""
-        found = self.of(session, 1)
-        return found[0] if found else None
+        """Return the newest entry of what a session does."""
+        rows = self._database.execute(
+            "SELECT id, session, at, status, evidence FROM verdict WHERE session = ? AND status <> ?"
+            " ORDER BY id DESC LIMIT 1",
+            (session, NOTE),
+        )
+        return _entry(rows[0]) if rows else None
 
 
 def _entry(row: Row) -> Entry:

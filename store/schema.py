@@ -158,6 +158,31 @@ MIGRATIONS: tuple[str, ...] = (
         offset INTEGER NOT NULL CHECK (offset >= 0)
     ) STRICT;
     """,
+    # 11: prompts to be delivered and what became of them, see queue.py; and whether a session's queue is paused.
+    """
+    CREATE TABLE queue (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        place REAL NOT NULL,
+        at REAL NOT NULL,
+        state TEXT NOT NULL
+            CHECK (state IN ('queued', 'typing', 'accepted', 'refused', 'uncertain', 'dropped')),
+        text TEXT,
+        blob BLOB REFERENCES blob (digest),
+        at_once INTEGER NOT NULL,
+        not_before REAL NOT NULL,
+        after INTEGER REFERENCES session (id) ON DELETE SET NULL,
+        typed REAL CHECK (typed IS NOT NULL OR state IN ('queued', 'refused', 'dropped')),
+        ended REAL,
+        why TEXT NOT NULL DEFAULT '',
+        proof TEXT NOT NULL DEFAULT '',
+        CHECK ((text IS NULL) <> (blob IS NULL))
+    ) STRICT;
+    CREATE INDEX queue_session ON queue (session, id);
+    CREATE INDEX queue_open ON queue (session, place) WHERE state IN ('queued', 'typing');
+    CREATE INDEX queue_blob ON queue (blob) WHERE blob IS NOT NULL;
+    ALTER TABLE session ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -13,6 +13,7 @@ from .journal import LIMIT, Journal
 from .ledger import Ledger
 from .marks import Marks
 from .messages import Messages
+from .queue import Queue
 from .search import Index
 from .sessions import Sessions
 from .usage import Usage
@@ -28,6 +29,7 @@ class Stores:
         search: the index of them, and of what was shown.
         ledger: what each session did when.
         usage: what agents' models took.
+        queue: prompts to be delivered.
         blobs: large content. What it does with files may run in any thread.
     """
 
@@ -54,6 +56,7 @@ class Stores:
         self.search = Index(self.database)
         self.ledger = Ledger(self.database)
         self.usage = Usage(self.database)
+        self.queue = Queue(self.database, self.blobs)
 
     def recording(self, session: int, limit: int = LIMIT) -> tuple[Journal, Marks]:
         """Return the journal of a session, and its marks.

@@ -57,6 +57,7 @@ COMMANDS = (
     Command("info", repeatable=True),
     Command("kill", "kill-session"),
     Command("send", "send-keys"),
+    Command("queue"),
     Command("interrupt", "int"),
     Command("history", repeatable=True),
     Command("messages", repeatable=True),

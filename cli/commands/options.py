@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from agentmux.mux.errors import BadUsage
@@ -51,6 +53,25 @@ def ago(text: str, option: str) -> float:
     if not 0 <= seconds < 1e11:
         raise BadUsage(f"{option} {text!r} is no time", hint="write 90s, 10m, 2h, 3d or 1w")
     return seconds
+
+
+def moment(text: str, now: float) -> float:
+    """Return the Unix seconds of ``14:30`` (the next), ``2026-05-01T08:00`` or ``+10m``, by the clock here.
+
+    Raises:
+        BadUsage: it is nothing like that.
+    """
+    if text.startswith("+"):
+        return now + ago(text[1:], "--at")
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}", text):
+            today = datetime.fromtimestamp(now).astimezone()
+            hour, minute = map(int, text.split(":"))
+            then = today.replace(hour=hour, minute=minute, second=0, microsecond=0)
+            return (then if then > today else then + timedelta(days=1)).timestamp()
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError):
+        raise BadUsage(f"--at {text!r} is no time", hint="write 14:30, 2026-05-01T08:00 or +10m") from None
 
 
 def folder(here: str, given: str) -> str:

@@ -1,54 +1,124 @@
-"""agentmux send: type into a session."""
+"""agentmux send: deliver a prompt to a session, or type into it."""
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
+from agentmux.mux import files
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import AgentmuxError, BadUsage
 from agentmux.mux.screen import UnknownKey
+from agentmux.mux.session import Session
+from agentmux.mux.sessionerrors import NothingToSend, TooLong
 
+from .. import receipts
 from ..app import Argument, Option
-from .options import Target
+from . import options
+from .options import Json, Targets, Timeout
+
+LONGEST = 1 << 22
+"""Bytes of a prompt that is read from a file or from standard input: no agent takes as much."""
 
 
 async def run(
     asking: Asking,
     text: Annotated[list[str] | None, Argument(metavar="[TEXT...|-]", help="Text, or - for standard input.")] = None,
-    target: Target = None,
+    target: Targets = None,
+    label: Annotated[
+        list[str] | None, Option("--label", metavar="K=V", help="To all running sessions with that label.")
+    ] = None,
+    file: Annotated[str, Option("-f", "--file", metavar="FILE", help="The text is in a file.")] = "",
+    when: Annotated[
+        str, Option("--when", metavar="WHEN", help="idle (the default): else queue; now: else refuse.")
+    ] = "idle",
+    at: Annotated[str, Option("--at", metavar="TIME", help="Not before 14:30, 2026-05-01T08:00, or +10m.")] = "",
+    after: Annotated[str, Option("--after", metavar="T", help="Not before that session is done.")] = "",
+    wait: Annotated[bool, Option("--wait", help="Wait for the end of the turn, and print the reply.")] = False,
+    timeout: Timeout = 0,  # noqa: ASYNC109 - a user's option
     enter: Annotated[bool, Option("--enter/--no-enter", help="Press Enter after the text; default: yes.")] = True,
     keys: Annotated[bool, Option("--keys", "-k", help="The words are key names: Enter C-c M-x Up F5 ...")] = False,
     history: Annotated[
         int | None, Option("--history", metavar="N", help="The text of prompt N of the history, once more.")
     ] = None,
+    json: Json = False,
 ) -> int | None:
-    """Type text into a session, and Enter; or press keys. The program's terminal modes say what a key sends."""
-    session = asking.session(target)
-    if history is not None:
-        if text or keys:
-            raise BadUsage("send: --history takes no text and no keys")
-        text = [_recalled(asking, history)]
+    """Deliver a prompt to an agent, or type text and Enter into another program. Says what became of it."""
+    if (keys or not enter) and (file or wait or at or after or json or when != "idle" or history is not None):
+        raise BadUsage("send: --keys and --no-enter type at once: no other option goes with them but -t")
+    if when not in ("idle", "now"):
+        raise BadUsage(f"send: --when {when!r} is neither idle nor now")
+    sessions = _sessions(asking, target, label)
     if keys:
+        for session in sessions:
+            try:
+                session.type_in(session.screen.keys(text or []))
+            except UnknownKey as error:
+                raise BadUsage(
+                    f"send: no key named {error.name!r}", hint="names as in tmux: Enter, C-c, M-x, Up, F5"
+                ) from None
+        return None
+    if text == ["-"] and len(sessions) == 1 and not (json or wait or asking.mux.courier.knows(sessions[0])):
+        await _piped(asking, sessions[0])
+        return None
+    said = await _text(asking, text, file, history)
+    if not enter:
+        for session in sessions:
+            session.type_in(said.encode("utf-8", "surrogateescape"))
+        return None
+    order = receipts.Order(
+        at_once=when == "now",
+        not_before=options.moment(at, asking.mux.now()) if at else 0.0,
+        after=asking.session(after) if after else None,
+        wait=wait,
+        timeout=timeout,
+    )
+    return await receipts.deliver(asking, sessions, said, order, json=json)
+
+
+def _sessions(asking: Asking, target: list[str] | None, label: list[str] | None) -> list[Session]:
+    if not label:
+        return [asking.session(one) for one in target] if target else [asking.session(None)]
+    wanted = options.pairs(label, "--label").items()
+    found = [session for session in asking.mux.live() if wanted <= session.labels.items()]
+    found += [session for one in target or () if (session := asking.session(one)) not in found]
+    if not found:
+        raise AgentmuxError("no running session has that label", hint="see: agentmux ls -F '{name} {labels}'")
+    return found
+
+
+async def _text(asking: Asking, text: list[str] | None, file: str, history: int | None) -> str:
+    if (text is not None) + bool(file) + (history is not None) > 1:
+        raise BadUsage("send: a text, --file and --history exclude each other")
+    if history is not None:
+        return _recalled(asking, history)
+    if file and file != "-":
+        path = os.path.join(asking.request.cwd, file)
         try:
-            session.type_in(session.screen.keys(text or []))
-        except UnknownKey as error:
-            raise BadUsage(
-                f"send: no key named {error.name!r}", hint="names as in tmux: Enter, C-c, M-x, Up, F5"
-            ) from None
-        return None
-    if text == ["-"]:
-        async for data in asking.stdin():
-            session.type_in(data)
-            while session.input_high:
-                await asking.until(session.when_input_low)
-    elif text and enter:
-        asking.mux.prompt(session, " ".join(text))
-        return None
-    elif text:
-        session.type_in(" ".join(text).encode("utf-8", "surrogateescape"))
-    if enter and text != ["-"]:
-        session.type_in(session.screen.keys(["Enter"]))
-    return None
+            data = files.whole(path, LONGEST + 1)
+        except OSError as error:
+            raise BadUsage(f"send: can't read {file!r}: {(error.strerror or str(error)).lower()}") from None
+    elif file == "-" or text == ["-"]:
+        data = b""
+        async for piece in asking.stdin():
+            data += piece
+            if len(data) > LONGEST:
+                break
+    else:
+        if not text:
+            raise NothingToSend
+        return " ".join(text)
+    if len(data) > LONGEST:
+        raise TooLong(LONGEST)
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+async def _piped(asking: Asking, session: Session) -> None:
+    """Type standard input as it comes into a program that is no agent."""
+    async for data in asking.stdin():
+        session.type_in(data)
+        while session.input_high:
+            await asking.until(session.when_input_low)
 
 
 def _recalled(asking: Asking, number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux import evidence
-from agentmux.mux.asking import Asking, Entry
+from agentmux.mux.asking import NOTE, Asking, Entry
 from agentmux.mux.verdict import Source, Status, Verdict
 
 from ..app import Option
@@ -64,6 +64,8 @@ def _head(verdict: Verdict, now: float) -> str:
 
 
 def _entry(entry: Entry) -> dict[str, object]:
+    if entry.status == NOTE:
+        return {"at": entry.at, "status": NOTE, "about": None, "because": evidence.noted(entry.evidence), "text": None}
     known = evidence.recalled(entry.status, entry.at, entry.evidence)
     verdict = known[0] if known else Verdict(Status.UNKNOWN, entry.at)
     return {

@@ -36,6 +36,11 @@ PI = {"usage": {"input": 1, "cacheRead": 2, "cacheWrite": 3, "output": 4, "cost"
 LINES = [
     ("claude", claude("user", "do it\nnow"), Entry(Says.PROMPT, "do it\nnow", "p1", AT)),
     ("claude", claude("user", [{"type": "text", "text": "a"}]), Entry(Says.PROMPT, "a", "p1", AT)),
+    (
+        "claude",
+        claude("user", '\n\n<pasted_content id="0f">\na\n\nb \n</pasted_content id="0f">\n'),
+        Entry(Says.PROMPT, "a\n\nb ", "p1", AT),
+    ),
     ("claude", claude("user", [{"type": "tool_result", "content": "x"}]), None),
     ("claude", claude("user", "who knows", isMeta=True), None),
     ("claude", claude("user", "<command-name>/clear</command-name>"), None),
