@@ -79,7 +79,8 @@ class Statuses:
             self._owner.stores.ledger.add(session.id, verdict.since, verdict.status.value, kept)
         except StoreError as error:
             session.warn(f"status not written down: {error}")
-        self._owner.publish("status", session, status=verdict.status.value, about=verdict.about or None)
+        resets = None if verdict.resets is None else int(verdict.resets)
+        self._owner.publish("status", session, status=verdict.status.value, about=verdict.about or None, resets=resets)
         if (profile := self.profile(session.row.argv)) is not None:
             rows = session.screen.text_rows
             self._named(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))

@@ -43,6 +43,7 @@ PURE = {
     "mux/recognise.py",
     "mux/redact.py",
     "mux/reset.py",
+    "mux/resets.py",
     "mux/screenevents.py",
     "mux/sessionerrors.py",
     "mux/sgr.py",
@@ -59,6 +60,7 @@ PURE = {
 HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "types", "typing"),
     *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "json", "re", "shlex", "unicodedata"),
+    *("datetime", "zoneinfo"),  # for what is passed in: no clock is read, and of files only the system's zones
 }
 
 EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}

@@ -9,7 +9,7 @@ from agentmux.mux.asking import Asking, Entry
 from agentmux.mux.verdict import Source, Status, Verdict
 
 from ..app import Option
-from ..output import age, safe, when
+from ..output import age, ahead, safe, when
 from .options import Json, Target
 
 ENTRIES = 50
@@ -35,6 +35,7 @@ def run(
                 "status": verdict.status.value,
                 "since": verdict.since,
                 "about": verdict.about or None,
+                "resets": verdict.resets,
                 "because": evidence.explained(verdict.status, verdict.reason, verdict.against),
                 "readings": [evidence.as_values(one) for one in readings],
                 **({"history": [_entry(one) for one in entries]} if history else {}),
@@ -49,6 +50,8 @@ def run(
             asking.out(f"    {safe(line)}".rstrip())
         for number, option in enumerate(verdict.reason.options, 1):
             asking.out(f"    {number}. {safe(option)}")
+    if verdict.resets is not None:
+        asking.out(f"  resets {ahead(verdict.resets, asking.mux.now())}")
     others = [one for one in readings if one is not verdict.reason and one not in verdict.against]
     for one in sorted(others, key=lambda one: list(Source).index(one.source)):
         asking.out(f"  also {safe(evidence.sentence(one))}")
