@@ -67,6 +67,7 @@ def doing(mux: Mux, row: Record) -> Facts:
         "asks": reason.text or None if reason else None,
         "options": list(reason.options) if reason else [],
         "resets": verdict.resets,
+        "resumes": mux.resumes(row),
     }
 
 

@@ -138,6 +138,24 @@ class Detector:
         return self._settling.verdict
 
     @property
+    def profile(self) -> Profile | None:
+        """That of the agent that is watched: perhaps one that was started in a shell."""
+        return self._profile
+
+    @property
+    def takes_prompt(self) -> bool:
+        """Whether the screen shows a place to type a prompt into, as far as the profile knows."""
+        screen = self._watched.screen
+        return self._profile is not None and self._profile.signs.takes_prompt(screen.text_rows(0, screen.size[1]))
+
+    def look(self) -> Verdict:
+        """Look now; return what follows, nothing held."""
+        at = self._now()
+        if self._watched.master is not None:
+            self._read(self._loop.time(), at)
+        return judge(self.readings, at)
+
+    @property
     def _knows(self) -> bool:
         signs = self._profile.signs if self._profile is not None else None
         return signs is not None and bool(signs.rules or signs.composer)

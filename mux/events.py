@@ -34,6 +34,7 @@ KINDS = (
     "status",
     "hook",
     "notified",
+    "limit-resume",
     "renamed",
     "labelled",
     "resized",

@@ -220,6 +220,10 @@ class Mux:
         """A session does something else now."""
         self.statuses.judged(session, before, verdict, readings)
 
+    def typed(self, session: Session) -> None:
+        """Something is typed into a session."""
+        self.statuses.typed(session)
+
     # -- the keeper
 
     def connect(self) -> None:
@@ -442,6 +446,11 @@ class Mux:
         """Return what a session does."""
         found = self._sessions.get(row.id)
         return found.verdict if found is not None else over(State(row.state), row.ended or row.created)
+
+    def resumes(self, row: SessionRow) -> float | None:
+        """Return when a session goes on by itself after a usage limit (Unix seconds), None for not at all."""
+        found = self._sessions.get(row.id)
+        return None if found is None else self.statuses.resumes(found)
 
     def known(self, session: int) -> Session | None:
         """Return a session by its id, if it runs or was asked for lately."""
@@ -677,8 +686,10 @@ class Mux:
             except TimeoutError:
                 return
 
-    def prompt(self, session: Session, text: str) -> None:
+    def prompt(self, session: Session, text: str, *, enter: bool = True) -> None:
         """Type a prompt and Enter, and remember it and what comes of it; a password is typed and not remembered.
+
+        ``enter``: False leaves Enter to who asks.
 
         Raises:
             NotRunning, InputFull: nothing was typed, nothing is remembered.
@@ -689,7 +700,8 @@ class Mux:
             self.memory.turns.sent(session, text)
             session.prompted(data)
         session.type_in(data)
-        session.type_in(session.screen.keys(["Enter"]))
+        if enter:
+            session.type_in(session.screen.keys(["Enter"]))
 
     def interrupt(self, session: Session) -> None:
         """Stop what the program does now, as a person at its terminal would: Ctrl-C.
@@ -718,6 +730,7 @@ class Mux:
         self.rows.set_labels(session.id, labels)
         session.refresh(self.rows.get(session.id))
         self.publish("labelled", session)
+        self.statuses.labelled(session)
 
     def drop(self, session: Session) -> None:
         """Let go of an ended session that is about to be forgotten."""

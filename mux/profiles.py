@@ -18,6 +18,8 @@
 
     [signs]                            what its title and screen say: see signs.py
 
+    [limit]                            how it goes on after a usage limit: see limits.py
+
 The file's name is the agent's.
 """
 
@@ -28,7 +30,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import conversation, hooks, signs
+from . import conversation, hooks, limits, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -46,6 +48,7 @@ KINDS = {
     "conversation": Kind.TABLE,
     "hooks": Kind.TABLE,
     "signs": Kind.TABLE,
+    "limit": Kind.TABLE,
 }
 RECOGNISE = {"commands": Kind.WORDS, "packages": Kind.WORDS}
 
@@ -79,6 +82,7 @@ class Profile:
     conversations: conversation.Conversations
     hooks: hooks.Hooks
     signs: signs.Signs
+    limit: limits.Resumption
     path: str
 
 
@@ -116,6 +120,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         conversation.parsed(table.get("conversation", {}), wrong),
         hooks.parsed(table.get("hooks", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
+        limits.parsed(table.get("limit", {}), wrong),
         path,
     )
 

@@ -102,7 +102,7 @@ def _clock(text: str, now: datetime, zone: tzinfo) -> float | None:
             at = at.replace(year=year, month=_MONTHS[found["month"]], day=int(found["day"]))
             if not found["year"] and at < here - timedelta(days=1):
                 at = at.replace(year=year + 1)
-        elif found["next"] or at <= here:
+        elif found["next"] or at + timedelta(minutes=1) <= here:  # it is told to the minute, and perhaps in this one
             at += timedelta(days=1)
     except ValueError:  # no such hour, or no such day
         return None

@@ -35,6 +35,7 @@ PURE = {
     "mux/keyboard.py",
     "mux/keys.py",
     "mux/lifecycle.py",
+    "mux/limits.py",
     "mux/notes.py",
     "mux/outbox.py",
     "mux/playback.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-from agentmux.mux import notifier
+from agentmux.mux import limits, notifier
 from agentmux.mux.errors import BadUsage
 
 from ..app import Option
@@ -39,7 +39,10 @@ Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Timeout = Annotated[float, Option("--timeout", metavar="S", min=0, help="Give up after S seconds, with status 5.")]
 
 
-LABELS: dict[str, Callable[[str], str]] = {notifier.LABEL: notifier.label_wrong}
+LABELS: dict[str, Callable[[str], str]] = {
+    notifier.LABEL: notifier.label_wrong,
+    limits.LABEL: limits.label_wrong,
+}
 """Labels that mean something: what tells what is wrong with a value of each."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -36,6 +36,7 @@ def run(
                 "since": verdict.since,
                 "about": verdict.about or None,
                 "resets": verdict.resets,
+                "resumes": asking.mux.resumes(session.row),
                 "because": evidence.explained(verdict.status, verdict.reason, verdict.against),
                 "readings": [evidence.as_values(one) for one in readings],
                 **({"history": [_entry(one) for one in entries]} if history else {}),
@@ -52,6 +53,8 @@ def run(
             asking.out(f"    {number}. {safe(option)}")
     if verdict.resets is not None:
         asking.out(f"  resets {ahead(verdict.resets, asking.mux.now())}")
+    if (resumes := asking.mux.resumes(session.row)) is not None:
+        asking.out(f"  goes on by itself {ahead(resumes, asking.mux.now())}")
     others = [one for one in readings if one is not verdict.reason and one not in verdict.against]
     for one in sorted(others, key=lambda one: list(Source).index(one.source)):
         asking.out(f"  also {safe(evidence.sentence(one))}")

@@ -50,6 +50,9 @@ class Owner:
     def pid(self, session: int) -> int | None:
         return 4242 if session in self.watched else None
 
+    def resumes(self, row: Record) -> float | None:
+        return None
+
     def verdict(self, row: Record) -> Verdict:
         return Verdict(Status.UNKNOWN, 0.0)
 
@@ -94,6 +97,8 @@ def test_facts_are_fixed() -> None:
         "about": None,
         "asks": None,
         "options": [],
+        "resets": None,
+        "resumes": None,
     }
 
 

@@ -27,7 +27,8 @@ def at(*when: int, zone: str = "America/New_York") -> float:
         ("at 8:30 p.m.", at(2026, 11, 27, 20, 30)),
         ("20:30", at(2026, 11, 27, 20, 30)),
         ("3pm", at(2026, 11, 28, 15, 0)),
-        ("6:30pm", at(2026, 11, 28, 18, 30)),
+        ("6:30pm", at(2026, 11, 27, 18, 30)),
+        ("6:29pm", at(2026, 11, 28, 18, 29)),
         ("12am", at(2026, 11, 28, 0, 0)),
         ("12:05 pm", at(2026, 11, 28, 12, 5)),
         ("tomorrow at 9pm", at(2026, 11, 28, 21, 0)),
@@ -74,6 +75,6 @@ def test_a_day_is_not_always_24_hours() -> None:
 
 
 def test_the_same_words_mean_the_next_day_the_day_after() -> None:
-    later = datetime(2026, 11, 27, 20, 0, 1, tzinfo=NEW_YORK)
+    later = datetime(2026, 11, 27, 20, 1, 0, tzinfo=NEW_YORK)
     assert parsed("8pm", later.timestamp(), NEW_YORK) == at(2026, 11, 28, 20, 0)
     assert parsed("8pm", datetime(2026, 11, 27, 20, 0, 1, tzinfo=UTC).timestamp(), UTC) is not None

@@ -137,6 +137,9 @@ class Host:
     def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
         return self.agent
 
+    def typed(self, session: Session) -> None:
+        pass
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         self.verdicts.append(verdict)
 
