@@ -26,7 +26,9 @@ def run(
     """Explain what a session does. Names the evidence, and what speaks against it."""
     session = asking.session(target)
     verdict, readings = session.verdict, list(session.readings.values())
-    entries = asking.ledger.of(session.id, last) if history else []
+    # What becomes known of a status later is written down as the same one again.
+    found = asking.ledger.of(session.id, last) if history else []
+    entries = list({(one.at, one.status): one for one in found}.values())
     if json:
         asking.json(
             {

@@ -166,6 +166,8 @@ def test_a_session_goes_on_after_its_limit(world: World) -> None:
     assert time.time() >= at + 1, "not before"
     assert one.events(2) == [("scheduled", at + 1), ("acted", at + 1)]
     assert one.read().endswith("\ncontinue\n") and "<Escape>" not in one.read()
+    history = world.run("why", "-t", "one", "--history", "--json").ok().json["history"]
+    assert [entry["status"] for entry in history] == ["idle", "waiting", "working"]
     turns = world.run("messages", "-t", "one", "--json").ok().out
     assert "continue" in turns
 
