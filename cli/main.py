@@ -7,6 +7,7 @@ when its turn comes. tests/test_startup.py counts the modules.
 
 import os
 import sys
+import time
 
 from agentmux.mux import paths
 from agentmux.mux.client import Connection
@@ -138,7 +139,7 @@ def make_request(words: list[str]) -> Request:
         cwd = os.environ.get("HOME", "/")
     ttys = (os.isatty(0), os.isatty(1), os.isatty(2))
     os.umask(umask := os.umask(0o077))
-    return Request(words, cwd, dict(os.environ), terminal_size(), ttys, umask)
+    return Request(words, cwd, dict(os.environ), terminal_size(), ttys, umask, int(time.monotonic() * 1e6))
 
 
 def connect(command: Command, socket: str) -> Connection:

@@ -73,6 +73,8 @@ def doing(mux: Mux, row: Record) -> Facts:
         "about": verdict.about or None,
         "asks": reason.text or None if reason else None,
         "options": list(reason.options) if reason else [],
+        "resets": verdict.resets,
+        "resumes": mux.resumes(row),
     }
 
 
@@ -125,6 +127,11 @@ def size(count: int) -> str:
 def when(at: float) -> str:
     """Return a time as the clock on the wall has it, to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def ahead(at: float, now: float) -> str:
+    """Return when something will be, and in how long."""
+    return f"at {when(at)}, in {age(int(at - now))}" if at > now else f"at {when(at)}"
 
 
 def age(seconds: int) -> str:

@@ -128,6 +128,12 @@ class _Way:
                 raise
             self._refused = error.problem
 
+    def _goes_on(self, prompt: Queued) -> bool:
+        """Whether there will be more to tell of a prompt than there is now, and that is waited for."""
+        if prompt.phase is Phase.QUEUED:
+            return self._order.wait or self._asking.mux.courier.soon(prompt)
+        return prompt.phase is Phase.TYPING
+
     async def arrived(self, deadline: float | None) -> Receipt:
         """Return what has become of it, and of its turn if that is waited for, by ``deadline`` (loop time)."""
         asking, session = self._asking, self._session
@@ -135,8 +141,8 @@ class _Way:
             return Receipt(session, None, Phase.REFUSED.value, REFUSED, self._refused)
         receipt = Receipt(session, None, "typed", 0)
         if self._prompt is not None:
-            prompt = self._prompt
-            while prompt.phase is Phase.TYPING or (self._order.wait and prompt.phase is Phase.QUEUED):
+            prompt = asking.mux.courier.get(self._prompt.id)
+            while self._goes_on(prompt):
                 if not await asking.becomes(prompt, deadline):
                     return Receipt(session, prompt.id, prompt.phase.value, TIMEOUT, prompt.why)
                 prompt = asking.mux.courier.get(prompt.id)

@@ -63,6 +63,12 @@ class Asking:
         """The server's loop."""
         return self.mux.loop
 
+    @property
+    def began(self) -> float:
+        """When the client first asked, in the loop's time: perhaps a server before us."""
+        began, now = self.request.began, self.loop.time()
+        return now if began is None else min(now, began / 1e6)
+
     # -- output
 
     def out(self, text: str) -> None:

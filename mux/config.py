@@ -14,7 +14,7 @@ import shlex
 import tomllib
 from dataclasses import dataclass, field
 
-from . import size, statusline
+from . import limits, size, statusline
 from .events import FREQUENT, KINDS
 from .notifier import kinds_wrong, quiet_hours_wrong
 
@@ -141,6 +141,12 @@ OPTIONS = (
     ),
     Option("quiet-hours", "", "When nobody is told, such as '22:00-07:30'; empty: never.", quiet_hours_wrong),
     Option("notify-desktop", "off", "Whether the desktop shows notifications, too.", _one_of("on", "off")),
+    Option(
+        limits.LABEL,
+        "off",
+        "Whether sessions go on by themselves after a usage limit, where their profile says how.",
+        _one_of(*limits.SWITCH),
+    ),
     Option("kill-grace", 2.0, "Seconds between SIGTERM and SIGKILL when a session is killed.", _at_least(0)),
 )
 """Every option of the file's top level."""

@@ -40,6 +40,9 @@ PROVING = 0.1
 BEGINS = 1.0
 """Seconds for which an agent that has taken a prompt may still look idle."""
 
+MOMENT = 1.5
+"""Seconds that count as a moment: whoever sends waits for as long to hear more than that it is queued."""
+
 BEFORE = 2.0
 """Seconds by which the agent's clock may be behind ours."""
 
@@ -151,6 +154,16 @@ class Courier:
         if session.live:
             self._post(session).step()
 
+    def soon(self, prompt: Queued) -> bool:
+        """Whether a queued prompt is the next, and what it waits for is over in a moment by itself."""
+        post = self._posts.get(prompt.session)
+        return post is not None and post.soon == prompt.id
+
+    def woken(self, prompt: int) -> None:
+        """Something about a prompt is another than it was."""
+        for wake in self._watchers.pop(prompt, ()):
+            wake()
+
     def took(self, session: Session) -> None:
         """A session's agent has taken a prompt: its turn begins."""
         self._begun[session.id] = self._owner.now()
@@ -211,8 +224,7 @@ class Courier:
         except StoreError as error:
             session.warn(f"prompt {prompt.id}: not written down that it is {state}: {error}")
         self._owner.publish("prompt", session, prompt=prompt.id, state=state, why=why or None)
-        for wake in self._watchers.pop(prompt.id, ()):
-            wake()
+        self.woken(prompt.id)
 
     def ended(self, session: Session, prompt: Queued, phase: Phase, why: str, proof: str = "") -> None:
         """Write what became of a prompt."""
@@ -248,6 +260,7 @@ class Post:
         self._delivery: Delivery | None = None
         self._record = ""
         self._why: dict[int, str] = {}
+        self.soon = 0  # the prompt whose hurdle will be over in a moment, 0 for none
         self._rows: list[str] = []
         self._shown = self._loop.time()
         self._timer: TimerHandle | None = None
@@ -452,10 +465,12 @@ class Post:
         if self._why.get(prompt.id) != why:
             self._why[prompt.id] = why
             self._owner.stores.queue.waits(prompt.id, why)
+            self._courier.woken(prompt.id)
 
     def _wait(self, why: str, at: float | None) -> None:
         assert self._prompt is not None and self._delivery is not None
         if self._delivery.stage is Stage.WAITS:
+            self.soon = self._prompt.id if at is not None and at - self._loop.time() <= MOMENT else 0
             self._note(self._prompt, why)
             self._prompt = self._delivery = None  # another may be first by then
         if at is not None:

@@ -70,6 +70,11 @@ class Seen:
     record: str = ""
     recorded: bool = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether keys would be an answer: not where a limit is told of above a place for prompts."""
+        return self.status is Status.WAITING and (self.about != "limit" or self.composer is None)
+
 
 class Do(enum.Enum):
     """What to do."""
@@ -139,9 +144,9 @@ class Delivery:
 
     def _hurdle(self, seen: Seen) -> tuple[str, float | None]:
         """Return what is in the way, "" for nothing, and when that may be over by itself."""
-        if seen.status is Status.WAITING:
+        if seen.asks or (seen.status is Status.WAITING and not self._at_once):
             return f"waits for {seen.about or 'an answer'}", None
-        free = (Status.IDLE, Status.WORKING, Status.STALLED) if self._at_once else (Status.IDLE,)
+        free = (Status.IDLE, Status.WORKING, Status.STALLED, Status.WAITING) if self._at_once else (Status.IDLE,)
         if seen.status not in free:
             return seen.status.value, None
         if seen.composer is None:
@@ -155,7 +160,7 @@ class Delivery:
         return "", None
 
     def _typed(self, seen: Seen) -> Next:
-        if seen.status is Status.WAITING:
+        if seen.asks:
             return Next(Do.DOUBT, f"it began to wait for {seen.about or 'an answer'} while the prompt was typed")
         if seen.composer and self._composer.holds(seen.composer, self._text):
             ready = seen.shown + self._composer.settle
@@ -182,7 +187,7 @@ class Delivery:
         if seen.composer and self._composer.holds(seen.composer, self._text):
             self._emptied = None
             again = max(self._pressed, seen.shown) + AGAIN
-            if seen.now >= again and seen.status is not Status.WAITING and self._presses < PRESSES:
+            if seen.now >= again and not seen.asks and self._presses < PRESSES:
                 self._press(seen)
                 return Next(Do.SUBMIT)
             return self._until(seen, "submitted", again if again > seen.now else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from . import programs
+from . import programs, zone
 from .screen import ProgressState
 from .verdict import HOLD, Reading, Settling, Source, Status, Verdict, judge
 
@@ -144,6 +144,24 @@ class Detector:
         return self._settling.verdict
 
     @property
+    def profile(self) -> Profile | None:
+        """That of the agent that is watched: perhaps one that was started in a shell."""
+        return self._profile
+
+    @property
+    def takes_prompt(self) -> bool:
+        """Whether the screen shows a place to type a prompt into, as far as the profile knows."""
+        screen = self._watched.screen
+        return self._profile is not None and self._profile.signs.takes_prompt(screen.text_rows(0, screen.size[1]))
+
+    def look(self) -> Verdict:
+        """Look now; return what follows, nothing held."""
+        at = self._now()
+        if self._watched.master is not None:
+            self._read(self._loop.time(), at)
+        return judge(self.readings, at)
+
+    @property
     def _knows(self) -> bool:
         signs = self._profile.signs if self._profile is not None else None
         return signs is not None and bool(signs.rules or signs.composer)
@@ -152,6 +170,8 @@ class Detector:
         """Go on from what a server before us knew: what is published or told is not told again."""
         told = (Source.PUBLISHED, Source.HOOK)
         self.readings.update((source, readings[source]) for source in told if source in readings)
+        if (screen := readings.get(Source.SCREEN)) is not None and screen.resets is not None:
+            self.readings[Source.SCREEN] = screen  # what it says of time counts from when it was said
         self._settling = Settling(verdict)
         self.changed()
 
@@ -260,7 +280,7 @@ class Detector:
         if works and same and self.verdict.status is Status.WORKING and now < self._screen_due:
             return False
         self._screen_due = now + SCREEN_PAUSE
-        self._take(Source.SCREEN, signs.screen(screen.text_rows(0, screen.size[1]), at))
+        self._take(Source.SCREEN, signs.screen(screen.text_rows(0, screen.size[1]), at, zone.local()))
         return True
 
     def _take(self, source: Source, reading: Reading | None) -> None:
@@ -270,7 +290,10 @@ class Detector:
             if source is not Source.PUBLISHED or self._watched.report is not None:
                 self.readings.pop(source, None)
         elif before is not None and (before.says, before.rule) == (reading.says, reading.rule):
-            self.readings[source] = replace(reading, at=before.at)
+            # "8pm" is another time tomorrow, and "in 2 hours" in an hour: the same words mean what they meant at first.
+            # They are not there where no text is written down.
+            same = before.resets is not None and before.text in ("", reading.text)
+            self.readings[source] = replace(reading, at=before.at, resets=before.resets if same else reading.resets)
         else:
             self.readings[source] = reading
 

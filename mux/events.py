@@ -35,6 +35,7 @@ KINDS = (
     "hook",
     "prompt",
     "notified",
+    "limit-resume",
     "renamed",
     "labelled",
     "resized",

@@ -27,6 +27,7 @@ def as_values(reading: Reading, *, texts: bool = True) -> Values:
         "rule": reading.rule,
         "at": reading.at,
         "about": reading.about,
+        "resets": reading.resets,
     }
     if texts:
         values |= {"text": reading.text, "options": list(reading.options)}
@@ -37,6 +38,7 @@ def from_values(values: object) -> Reading | None:
     """Return the reading that ``values`` were made of, None for what is none: a later version may have written it."""
     if not isinstance(values, dict):
         return None
+    resets = values.get("resets")
     try:
         return Reading(
             Source(values.get("source")),
@@ -46,6 +48,7 @@ def from_values(values: object) -> Reading | None:
             str(values.get("about", "")),
             str(values.get("text", "")),
             tuple(map(str, values.get("options", ()))),
+            None if resets is None else float(resets),
         )
     except (TypeError, ValueError):
         return None

@@ -19,7 +19,9 @@ from dataclasses import dataclass, field, replace
 from agentmux.store import search
 from agentmux.store.errors import NameTaken as RowNameTaken
 from agentmux.store.errors import NoSuchSession, StoreError
-from agentmux.store.inbox import Inbox, Phase, unsaved
+from agentmux.store.inbox import Inbox, unsaved
+from agentmux.store.inbox import Phase as InboxPhase
+from agentmux.store.queue import Phase
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
 from agentmux.store.usage import Used
@@ -242,6 +244,10 @@ class Mux:
         self.statuses.judged(session, before, verdict, readings)
         self.memory.logs.read(session)  # which conversation it has may be known just now
 
+    def typed(self, session: Session) -> None:
+        """Something is typed into a session."""
+        self.statuses.typed(session)
+
     # -- the keeper
 
     def connect(self) -> None:
@@ -319,7 +325,7 @@ class Mux:
             self.inbox.done()
             return
         session = self._session(row)
-        if recovered.phase is Phase.READING:
+        if recovered.phase is InboxPhase.READING:
             session.record(unsaved(recovered, session.journal.end))
         elif died in CRASHES or (died is None and recovered.attempts > 1):
             start, stop = recovered.offset, recovered.offset + len(recovered.data)
@@ -466,6 +472,11 @@ class Mux:
         """Return what a session does."""
         found = self._sessions.get(row.id)
         return found.verdict if found is not None else over(State(row.state), row.ended or row.created)
+
+    def resumes(self, row: SessionRow) -> float | None:
+        """Return when a session goes on by itself after a usage limit (Unix seconds), None for not at all."""
+        found = self._sessions.get(row.id)
+        return None if found is None else self.statuses.resumes(found)
 
     def known(self, session: int) -> Session | None:
         """Return a session by its id, if it runs or was asked for lately."""
@@ -721,6 +732,15 @@ class Mux:
         session.type_in(data)
         session.type_in(session.screen.keys(["Enter"]))
 
+    def prompt(self, session: Session, text: str) -> bool:
+        """Deliver a prompt of our own now; False if something is in the way.
+
+        Raises:
+            NotRunning.
+        """
+        prompt = self.courier.send(session, text, at_once=True)
+        return prompt.phase is not Phase.REFUSED
+
     def interrupt(self, session: Session) -> bool:
         """Stop what the program does now, as a person would: with its agent's own keys, else with Ctrl-C.
 
@@ -772,6 +792,7 @@ class Mux:
         self.rows.set_labels(session.id, labels)
         session.refresh(self.rows.get(session.id))
         self.publish("labelled", session)
+        self.statuses.labelled(session)
 
     def drop(self, session: Session) -> None:
         """Let go of an ended session that is about to be forgotten."""

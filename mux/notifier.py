@@ -1,7 +1,8 @@
 """Tells people that a session needs them: what is worth a notification, and several of them as one.
 
-Nobody is told of a session that somebody looks at, of one with the label ``notify=off``, or in the quiet hours. What
-comes within a moment is told together, and only if it is still so then.
+Nobody is told of a session that somebody looks at, of one with the label ``notify=off``, or in the quiet hours. Another
+value of that label says what is told of the session in place of the configuration. What comes within a moment is told
+together, and only if it is still so then.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ SINGLY = 2
 """Sessions that are told of one by one; of more at once there is one notification."""
 
 LABEL = "notify"
-"""The label that mutes a session, when it is ``off``."""
+"""The label that mutes a session, when it is ``off``; other values are the kinds that are told of it."""
+
+OFF = "off"
 
 KINDS = ("waiting", "stalled", "done", "exited")
 """What can be told."""
@@ -115,8 +118,19 @@ def quiet_hours_wrong(hours: object) -> str:
 
 def kinds_wrong(kinds: object) -> str:
     """Return what is wrong with a value of ``notify``, "" for nothing."""
-    unknown = [word for word in str(kinds).split() if word not in KINDS]
+    unknown = [word for word in _words(str(kinds)) if word not in KINDS]
     return f"has {unknown[0]!r}, which is none of {', '.join(KINDS)}" if unknown else ""
+
+
+def label_wrong(value: str) -> str:
+    """Return what is wrong with a value of the label, "" for nothing."""
+    if value == OFF:
+        return ""
+    return kinds_wrong(value) if _words(value) else f"says nothing: give {OFF}, or some of {', '.join(KINDS)}"
+
+
+def _words(kinds: str) -> list[str]:
+    return kinds.replace(",", " ").split()
 
 
 class Notifier:
@@ -159,18 +173,22 @@ class Notifier:
             self._timer.cancel()
 
     def _add(self, kind: str, session: Subject) -> None:
-        if kind not in self._config().text("notify").split() or _left_alone(session.labels, session.viewers.focused):
+        if not self._wanted(kind, session):
             return
         self._due[session.id] = kind, session
         if self._timer is None:
             self._timer = self._loop.call_later(TOGETHER, self._pay)
+
+    def _wanted(self, kind: str, session: Subject) -> bool:
+        kinds = _words(session.labels.get(LABEL) or self._config().text("notify"))
+        return kind in kinds and not session.viewers.focused
 
     def _pay(self) -> None:
         self._timer = None
         due, self._due = list(self._due.values()), {}
         if quiet(self._config().text("quiet-hours"), self._minute()):
             return
-        due = [(kind, session) for kind, session in due if not _left_alone(session.labels, session.viewers.focused)]
+        due = [(kind, session) for kind, session in due if self._wanted(kind, session)]
         if len(due) <= SINGLY:
             for kind, session in due:
                 self._tell(Notice(kind, f"agentmux: {session.name}", said(kind, session), (session.id,)))
@@ -190,7 +208,3 @@ def said(kind: str, session: Subject) -> str:
     if kind == "exited":
         return f"ended {session.end_line}"
     return {"stalled": "has stalled", "done": "is done"}[kind]
-
-
-def _left_alone(labels: Mapping[str, str], looked_at: bool) -> bool:
-    return looked_at or labels.get(LABEL) == "off"

@@ -22,6 +22,8 @@
 
     [signs]                            what its title and screen say: see signs.py
 
+    [limit]                            how it goes on after a usage limit: see limits.py
+
 The file's name is the agent's.
 """
 
@@ -32,7 +34,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import agentlog, composer, conversation, hooks, signs
+from . import agentlog, composer, conversation, hooks, limits, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -52,6 +54,7 @@ KINDS = {
     "log": Kind.TABLE,
     "prompt": Kind.TABLE,
     "signs": Kind.TABLE,
+    "limit": Kind.TABLE,
 }
 RECOGNISE = {"commands": Kind.WORDS, "packages": Kind.WORDS}
 
@@ -87,6 +90,7 @@ class Profile:
     log: agentlog.Log
     composer: composer.Composer
     signs: signs.Signs
+    limit: limits.Resumption
     path: str
 
 
@@ -126,6 +130,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         agentlog.parsed(table.get("log", {}), wrong),
         composer.parsed(table.get("prompt", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
+        limits.parsed(table.get("limit", {}), wrong),
         path,
     )
 

@@ -152,9 +152,11 @@ class Request:
         size: (columns, rows) of its terminal, (0, 0) without one.
         ttys: whether standard input, output and error are terminals.
         umask: for the programs it starts; None: not told.
+        began: when it was first asked, in microseconds of the machine's monotonic clock, which all processes share:
+            it is sent again to another server, and what it waits for is not to last longer for that. None: not told.
     """
 
-    __slots__ = ("argv", "cwd", "env", "size", "ttys", "umask")
+    __slots__ = ("argv", "began", "cwd", "env", "size", "ttys", "umask")
 
     def __init__(
         self,
@@ -164,6 +166,7 @@ class Request:
         size: tuple[int, int],
         ttys: tuple[bool, bool, bool],
         umask: int | None = None,
+        began: int | None = None,
     ) -> None:
         self.argv = argv
         self.cwd = cwd
@@ -171,6 +174,7 @@ class Request:
         self.size = size
         self.ttys = ttys
         self.umask = umask
+        self.began = began
 
     def pack(self) -> bytes:
         """Return the body of a COMMAND frame."""
@@ -186,6 +190,7 @@ class Request:
                 *words,
                 *pairs,
                 *([] if self.umask is None else [b"umask %d" % self.umask]),  # a field without "=" is no variable
+                *([] if self.began is None else [b"began %d" % self.began]),
             ]
         )
 
@@ -202,6 +207,7 @@ class Request:
             raise ProtocolError("a command that does not add up")
         text = [field.decode("utf-8", "surrogateescape") for field in fields]
         env = dict(pair.split("=", 1) for pair in text[5 + count :] if "=" in pair)
-        umask = next((number(field[6:]) for field in fields[5 + count :] if field.startswith(b"umask ")), None)
+        told = dict(one.split(b" ", 1) for one in fields[5 + count :] if b" " in one and b"=" not in one)
+        umask, began = (number(told[word]) if word in told else None for word in (b"umask", b"began"))
         ttys = (fields[3][:1] == b"1", fields[3][1:2] == b"1", fields[3][2:3] == b"1")
-        return cls(text[5 : 5 + count], text[0], env, (number(fields[1]), number(fields[2])), ttys, umask)
+        return cls(text[5 : 5 + count], text[0], env, (number(fields[1]), number(fields[2])), ttys, umask, began)

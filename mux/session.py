@@ -33,6 +33,7 @@ from .config import Config
 from .detector import Detector
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
+from .limits import Resumption
 from .recorder import Recorder
 from .reset import fresh, reset_client
 from .screen import Notification, Progress, ProgressState, Screen, ScreenEvent
@@ -128,6 +129,10 @@ class Host(Protocol):
 
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """The session does something else now than ``before``, as far as these readings tell."""
+        ...
+
+    def typed(self, session: Session) -> None:
+        """Something is typed into the session."""
         ...
 
 
@@ -559,6 +564,21 @@ class Session:
         """Return the profile of what a command line starts, None: of its own."""
         return self._host.profile(self, argv)
 
+    @property
+    def resumption(self) -> Resumption:
+        """How what it runs now goes on after a usage limit."""
+        profile = self._detector.profile if self._detector is not None else None
+        return profile.limit if profile is not None else Resumption()
+
+    @property
+    def takes_prompt(self) -> bool:
+        """Whether its screen shows a place to type a prompt into."""
+        return self._detector is not None and self._detector.takes_prompt
+
+    def look(self) -> Verdict:
+        """Return what it does at this moment, also what may be over in the next."""
+        return self.verdict if self._detector is None else self._detector.look()
+
     def busy_since(self, at: float) -> bool:
         """Whether it has started another program since ``at`` that still runs."""
         return sweep.busy_since(self.pid, at)
@@ -639,6 +659,7 @@ class Session:
             InputFull: the queue would pass its bound. Nothing was queued.
         """
         self.check_room(len(data))
+        self._host.typed(self)
         self._input.put(data)
         self._host.publish("input", self, bytes=len(data))
 

@@ -6,6 +6,7 @@ A rule looks at one region, so that what an agent prints about dialogs and spinn
     screen     all rows
     bottom N   the last N rows down to the last one that is not blank
     dialog     where the screen ends: in the box or beside the bar there, else below the last horizontal rule
+    above N    the last N rows above the composer: what was said last, though a prompt can be typed
 
 In a profile::
 
@@ -21,20 +22,24 @@ In a profile::
     any = []                   one of these, if there are any
     none = []                  none of these
     answers = '(Yes) +(No)'    a dialog's answers, where they are not numbered rows
+    resets = 'resets (.*)'     its one group says when a limit ends; looked for there, then on the whole screen
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from functools import cache
 
+from . import resets
 from .tables import Kind, check, words
 from .verdict import ABOUT, Reading, Source, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
 
     from .tables import Wrong
 
@@ -44,19 +49,20 @@ TEXT = 300
 OPTIONS = 9
 """Answers that are kept, the first."""
 
-_RULE = re.compile(r"─{10,}")
+_RULE = re.compile(r"─{10,}|▔{10,}")
 _FRAME = re.compile(r"^[\s│┃|]+|[\s│┃|]+$")
 _OPTION = re.compile(r"(?:[\u276f\u203a\u25cf>\u2192]\s*)?(?P<number>\d)[.)]\s+(?P<text>\S.*)")
+_MARK = re.compile(r"^\W+")
 _SAYS_NOTHING = re.compile(r"[\W_]*")
 
 
-_WHERE = re.compile(r"title|screen|dialog|bottom [1-9][0-9]?")
+_WHERE = re.compile(r"title|screen|dialog|(?:bottom|above) [1-9][0-9]?")
 _SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
 KINDS = {"composer": Kind.STRING, "rules": Kind.TABLES}
 RULE_KINDS = {
     **dict.fromkeys(("name", "says", "about", "where"), Kind.STRING),
     **dict.fromkeys(("every", "any", "none"), Kind.PATTERNS),
-    "answers": Kind.STRING,
+    **dict.fromkeys(("answers", "resets"), Kind.STRING),
 }
 
 
@@ -71,9 +77,10 @@ class Rule:
     """A sign of one state.
 
     Attributes:
-        where: title, screen, dialog, or bottom with a number of rows.
+        where: title, screen, dialog, or bottom or above with a number of rows.
         every, any, none: patterns that must all match there, of which one must, of which none may.
         answers: a pattern whose groups are a dialog's answers; "" where they are numbered rows.
+        resets: a pattern whose group says when a limit ends; "" for none.
     """
 
     name: str
@@ -84,6 +91,12 @@ class Rule:
     none: tuple[str, ...] = ()
     about: str = ""
     answers: str = ""
+    resets: str = ""
+
+    @property
+    def above(self) -> bool:
+        """Whether it is about what stands above the composer."""
+        return self.where.startswith("above")
 
     def matches(self, text: str) -> bool:
         """Whether the rule's region, as one text, shows it."""
@@ -113,33 +126,60 @@ class Signs:
                 return Reading(Source.TITLE, rule.says, rule.name, at, rule.about)
         return None
 
-    def screen(self, rows: Sequence[str], at: float) -> Reading | None:
+    def takes_prompt(self, rows: Sequence[str]) -> bool:
+        """Whether the screen shows a place to type into."""
+        return self._composer(_shown(rows)) is not None
+
+    def _composer(self, shown: Sequence[str]) -> int | None:
+        """Return the row in which the place to type into begins, None where there is none."""
+        text = "\n".join(shown)
+        found = _compiled(self.composer).search(text) if self.composer else None
+        return None if found is None else text.count("\n", 0, found.start())
+
+    def screen(self, rows: Sequence[str], at: float, zone: tzinfo = UTC) -> Reading | None:
         """Return what the screen says; None where no rule is for it.
 
         A place to type into rules a dialog out: agents put the one where the other was. Without rules of dialogs it
-        is then the place that tells, and what hides it is not taken for rest.
+        is then the place that tells, and what hides it is not taken for rest. What was said last may hold all the
+        same: a limit, of which some agents speak in a line and then let one type.
+
+        Args:
+            zone: in which an agent speaks of times.
         """
         rules = [rule for rule in self.rules if rule.where != "title"]
         if not rules and not self.composer:
             return None
-        shown = [row.rstrip() for row in rows]
-        while shown and not shown[-1]:
-            shown.pop()
-        text = "\n".join(shown)
-        composer = bool(self.composer) and _compiled(self.composer).search(text) is not None
+        shown = _shown(rows)
+        composer = self._composer(shown)
         for rule in rules:
-            if composer and rule.says is Status.WAITING:
+            if composer is None if rule.above else composer is not None and rule.says is Status.WAITING:
                 continue
-            if rule.matches(text if rule.where == "screen" else "\n".join(_region(rule.where, shown))):
+            region = _region(rule.where, shown, composer or 0)
+            if rule.matches("\n".join(region)):
                 reading = Reading(Source.SCREEN, rule.says, rule.name, at, rule.about)
-                return _with_dialog(reading, rule, shown) if rule.says is Status.WAITING else reading
-        if composer:
+                if rule.says is not Status.WAITING:
+                    return reading
+                reading = _with_said(reading, rule, region) if rule.above else _with_dialog(reading, rule, shown)
+                return replace(reading, resets=_resets(rule, at, zone, region, shown))
+        if composer is not None:
             return Reading(Source.SCREEN, Status.IDLE, "composer", at)
         rule_name = "no place to type into" if self.composer else "no rule matches"
         return Reading(Source.SCREEN, Status.UNKNOWN, rule_name, at)
 
 
-def _region(where: str, rows: Sequence[str]) -> Sequence[str]:
+def _shown(rows: Sequence[str]) -> list[str]:
+    """Return rows without blanks at their ends and blank rows at the end."""
+    shown = [row.rstrip() for row in rows]
+    while shown and not shown[-1]:
+        shown.pop()
+    return shown
+
+
+def _region(where: str, rows: Sequence[str], composer: int) -> Sequence[str]:
+    if where == "screen":
+        return rows
+    if where.startswith("above"):
+        return _shown(rows[:composer])[-int(where.removeprefix("above ")) :]
     if where == "dialog":
         return rows[_dialog(rows) :]
     return rows[-int(where.removeprefix("bottom ")) :]
@@ -155,6 +195,24 @@ def _dialog(rows: Sequence[str], before: int | None = None) -> int:
             at -= 1
         return at
     return next((at + 1 for at in range(end - 1, -1, -1) if _RULE.match(rows[at])), 0)
+
+
+def _resets(rule: Rule, at: float, zone: tzinfo, *places: Sequence[str]) -> float | None:
+    """Return when a limit ends, as the first of ``places`` that tells says last."""
+    for rows in places if rule.resets else ():
+        said = _compiled(rule.resets).findall("\n".join(rows))
+        if said:
+            return resets.parsed(said[-1], at, zone)
+    return None
+
+
+def _with_said(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
+    """Return a reading with what was said above a composer, from where the first pattern of its rule begins."""
+    text = "\n".join(rows)
+    found = _compiled(rule.every[0]).search(text) if rule.every else None
+    said = [_FRAME.sub("", row) for row in text[found.start() if found is not None else 0 :].split("\n")]
+    said[0] = _MARK.sub("", said[0])
+    return replace(reading, text="\n".join(row for row in said if not _SAYS_NOTHING.fullmatch(row))[:TEXT])
 
 
 def _with_dialog(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
@@ -216,8 +274,10 @@ def parsed(table: Mapping[str, object], wrong: Wrong, *, compiled: bool) -> Sign
     if compiled:
         _check(composer, wrong, "signs", "composer")
         for at, rule in enumerate(made):
-            for pattern in (*rule.every, *rule.any, *rule.none, rule.answers):
+            for pattern in (*rule.every, *rule.any, *rule.none, rule.answers, rule.resets):
                 _check(pattern, wrong, "signs", "rules", at)
+            if rule.resets and _compiled(rule.resets).groups != 1:
+                raise wrong("'resets' needs one group, which says when", "signs", "rules", at, "resets")
     return Signs(composer, tuple(made))
 
 
@@ -240,13 +300,16 @@ def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:
     if says not in _SAYS:
         raise wrong(f"'says' must be one of {', '.join(_SAYS)}", "says")
     if not _WHERE.fullmatch(where):
-        raise wrong("'where' must be title, screen, dialog or 'bottom N' with 1 to 99", "where")
+        raise wrong("'where' must be title, screen, dialog, 'bottom N' or 'above N' with 1 to 99", "where")
     if (says == "waiting") != (about in ABOUT) or (says != "waiting" and about):
         raise wrong(
             f"'about' must be one of {', '.join(ABOUT)} where it says waiting, and is for nothing else", "about"
         )
+    if table.get("resets") and about != "limit":
+        raise wrong("'resets' is for what waits for a limit", "resets")
     if not table.get("every") and not table.get("any"):
         raise wrong("a rule needs 'every' or 'any'")
 
     lists = words(table, "every"), words(table, "any"), words(table, "none")
-    return Rule(name, _SAYS[says], where, *lists, about=about, answers=str(table.get("answers", "")))
+    answers, ends = (str(table.get(key, "")) for key in ("answers", "resets"))
+    return Rule(name, _SAYS[says], where, *lists, about=about, answers=answers, resets=ends)

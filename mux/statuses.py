@@ -15,6 +15,7 @@ from . import evidence, hooks, opening
 from .notes import clean
 from .notifier import Notice, Notifier
 from .programs import desktop_command
+from .resumer import Resumer
 from .screen import Notification
 from .verdict import Status
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from .session import Session
     from .usercommands import UserCommands
     from .verdict import Reading, Source, Verdict
+
+
+OVER = "limit_over"
+"""What the ledger has of a limit after which nothing is to be done by itself any more."""
 
 
 class Owner(Protocol):
@@ -59,6 +64,10 @@ class Owner(Protocol):
         """Tell whoever follows."""
         ...
 
+    def prompt(self, session: Session, text: str) -> bool:
+        """Deliver a prompt now; False if something is in the way."""
+        ...
+
 
 class Statuses:
     """The statuses and conversations of all sessions of one server."""
@@ -66,6 +75,7 @@ class Statuses:
     def __init__(self, owner: Owner, profiles: Profiles) -> None:
         self._owner = owner
         self._profiles = profiles
+        self._resumer = Resumer(owner, self._settled)
         self._notifier = Notifier(owner.loop, config=owner.config, minute=_minute, tell=self._tell)
 
     def profile(self, argv: Sequence[str]) -> Profile | None:
@@ -74,16 +84,14 @@ class Statuses:
 
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """A session does something else now than ``before``."""
-        kept = evidence.recorded(verdict, readings, texts=session.recorded)
-        try:
-            self._owner.stores.ledger.add(session.id, verdict.since, verdict.status.value, kept)
-        except StoreError as error:
-            session.warn(f"status not written down: {error}")
-        self._owner.publish("status", session, status=verdict.status.value, about=verdict.about or None)
+        self._write(session, verdict, readings)
+        resets = None if verdict.resets is None else int(verdict.resets)
+        self._owner.publish("status", session, status=verdict.status.value, about=verdict.about or None, resets=resets)
         if (profile := self.profile(session.row.argv)) is not None:
             rows = session.screen.text_rows
             self._named(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))
         self._notifier.changed(session, before, verdict)
+        self._resumer.changed(session)
 
     def found(self, session: Session, started: float) -> None:
         """A session outlived the server before us: go on from what that knew since the program started."""
@@ -91,10 +99,24 @@ class Statuses:
         known = last and evidence.recalled(last.status, last.at, last.evidence)
         if known and last and last.at >= started:
             session.resume_verdict(*known)
+            self._resumer.found(session, over=bool(last.evidence.get(OVER)))
 
     def ended(self, session: Session) -> None:
         """A session is over."""
         self._notifier.ended(session)
+        self._resumer.ended(session)
+
+    def typed(self, session: Session) -> None:
+        """Somebody types into a session."""
+        self._resumer.typed(session)
+
+    def labelled(self, session: Session) -> None:
+        """A session has other labels."""
+        self._resumer.changed(session)
+
+    def resumes(self, session: Session) -> float | None:
+        """Return when a session goes on by itself after a usage limit (Unix seconds), None for not at all."""
+        return self._resumer.due(session)
 
     def spoken(self, session: Session) -> bool:
         """Whether its agent was ever seen at work: what was never begun can't be opened again."""
@@ -116,6 +138,20 @@ class Statuses:
     def close(self) -> None:
         """Tell nothing more."""
         self._notifier.close()
+        self._resumer.close()
+
+    def _settled(self, session: Session) -> None:
+        """A session's limit needs nothing any more, whatever the label says: a server after us is to know."""
+        self._write(session, session.verdict, session.readings)
+
+    def _write(self, session: Session, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
+        kept = evidence.recorded(verdict, readings, texts=session.recorded)
+        if self._resumer.over(session):
+            kept[OVER] = True
+        try:
+            self._owner.stores.ledger.add(session.id, verdict.since, verdict.status.value, kept)
+        except StoreError as error:
+            session.warn(f"status not written down: {error}")
 
     def _is_of(self, session: Session, told: Mapping[str, str]) -> bool:
         """Whether a hook told of the conversation of ``session``."""

@@ -63,6 +63,7 @@ class Reading:
         about: for WAITING, one of ABOUT.
         text: what the program wants to know, or what it works on.
         options: the answers that a dialog offers, in order.
+        resets: for a limit, when it ends (Unix seconds), None where that is not known.
     """
 
     source: Source
@@ -72,6 +73,7 @@ class Reading:
     about: str = ""
     text: str = ""
     options: tuple[str, ...] = ()
+    resets: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,19 @@ class Verdict:
         """What it waits for, one of ABOUT; "" otherwise."""
         return self.reason.about if self.reason is not None and self.status is Status.WAITING else ""
 
+    @property
+    def resets(self) -> float | None:
+        """When the limit ends that it waits for (Unix seconds), None where there is none or that is not known."""
+        return self.reason.resets if self.reason is not None and self.status is Status.WAITING else None
+
     def same(self, other: Verdict) -> bool:
         """Whether ``other`` tells people nothing new."""
 
         def told(verdict: Verdict) -> tuple[object, ...]:
             reason = verdict.reason
             waits = reason is not None and verdict.status is Status.WAITING
-            return (verdict.status, *((reason.about, reason.text, reason.options) if reason and waits else ()))
+            asked = (reason.about, reason.text, reason.options, reason.resets) if reason and waits else ()
+            return (verdict.status, *asked)
 
         return told(self) == told(other)
 

@@ -38,6 +38,7 @@ PURE = {
     "mux/keyboard.py",
     "mux/keys.py",
     "mux/lifecycle.py",
+    "mux/limits.py",
     "mux/notes.py",
     "mux/outbox.py",
     "mux/playback.py",
@@ -46,6 +47,7 @@ PURE = {
     "mux/recognise.py",
     "mux/redact.py",
     "mux/reset.py",
+    "mux/resets.py",
     "mux/screenevents.py",
     "mux/sessionerrors.py",
     "mux/sgr.py",
@@ -63,6 +65,7 @@ HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "types", "typing"),
     "datetime",  # for what is passed in: no clock is read
     *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "json", "re", "shlex", "unicodedata"),
+    *("datetime", "zoneinfo"),  # for what is passed in: no clock is read, and of files only the system's zones
 }
 
 EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}

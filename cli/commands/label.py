@@ -8,7 +8,8 @@ from agentmux.mux.asking import Asking
 
 from ..app import Argument
 from ..output import safe
-from .options import Json, Target, pairs
+from . import options
+from .options import Json, Target
 
 
 def run(
@@ -20,7 +21,7 @@ def run(
     """Set labels on a session, or show them. K= removes one."""
     session = asking.session(target)
     if labels:
-        merged = {**session.labels, **pairs(labels, "label")}
+        merged = {**session.labels, **options.labels(labels, "label")}
         asking.mux.label(session, {key: value for key, value in merged.items() if value})
     if json:
         asking.json(session.labels)

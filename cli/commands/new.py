@@ -61,7 +61,7 @@ async def run(
         name=name,
         extra=options.pairs(env, "-e"),
         size=size,
-        labels=options.pairs(label, "--label"),
+        labels=options.labels(label, "--label"),
         umask=request.umask,
         record="off" if no_record else "",
     )

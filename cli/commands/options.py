@@ -7,9 +7,14 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated
 
+from agentmux.mux import limits, notifier
 from agentmux.mux.errors import BadUsage
 
 from ..app import Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _names(incomplete: str) -> list[str]:
@@ -35,6 +40,12 @@ Targets = Annotated[
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Timeout = Annotated[float, Option("--timeout", metavar="S", min=0, help="Give up after S seconds, with status 5.")]
 
+
+LABELS: dict[str, Callable[[str], str]] = {
+    notifier.LABEL: notifier.label_wrong,
+    limits.LABEL: limits.label_wrong,
+}
+"""Labels that mean something: what tells what is wrong with a value of each."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -77,6 +88,19 @@ def moment(text: str, now: float) -> float:
 def folder(here: str, given: str) -> str:
     """Return the absolute path of ``given`` (empty: ``here``) for a client whose working directory is ``here``."""
     return os.path.normpath(os.path.join(here, given))
+
+
+def labels(given: list[str] | None, option: str) -> dict[str, str]:
+    """Return ``K=V`` labels as a mapping; of those that mean something to us, only values that do.
+
+    Raises:
+        BadUsage: one has no ``=`` or an empty key, or a value that means nothing.
+    """
+    found = pairs(given, option)
+    for key, value in found.items():
+        if value and (wrong := LABELS[key](value) if key in LABELS else ""):
+            raise BadUsage(f"{option} {f'{key}={value}'!r} {wrong}")
+    return found
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ async def run(
     wanted = [*(until or ()), *(["exit"] if exit_ else []), *([f"output={output}"] if output else [])] or ["exit"]
     sessions = [asking.session(one) for one in target] if target else [asking.session(None)]
     waits = [_Wait(session, wanted) for session in sessions]
-    deadline = asking.loop.time() + timeout if timeout > 0 else None
+    deadline = asking.began + timeout if timeout > 0 else None
     while True:
         left = [wait for wait in waits if not wait.reached()]
         if not left or (any_ and len(left) < len(waits)):

@@ -9,7 +9,7 @@ from agentmux.mux.asking import NOTE, Asking, Entry
 from agentmux.mux.verdict import Source, Status, Verdict
 
 from ..app import Option
-from ..output import age, safe, when
+from ..output import age, ahead, safe, when
 from .options import Json, Target
 
 ENTRIES = 50
@@ -26,7 +26,9 @@ def run(
     """Explain what a session does. Names the evidence, and what speaks against it."""
     session = asking.session(target)
     verdict, readings = session.verdict, list(session.readings.values())
-    entries = asking.ledger.of(session.id, last) if history else []
+    # What becomes known of a status later is written down as the same one again.
+    found = asking.ledger.of(session.id, last) if history else []
+    entries = list({(one.at, one.status): one for one in found}.values())
     if json:
         asking.json(
             {
@@ -35,6 +37,8 @@ def run(
                 "status": verdict.status.value,
                 "since": verdict.since,
                 "about": verdict.about or None,
+                "resets": verdict.resets,
+                "resumes": asking.mux.resumes(session.row),
                 "because": evidence.explained(verdict.status, verdict.reason, verdict.against),
                 "readings": [evidence.as_values(one) for one in readings],
                 **({"history": [_entry(one) for one in entries]} if history else {}),
@@ -49,6 +53,10 @@ def run(
             asking.out(f"    {safe(line)}".rstrip())
         for number, option in enumerate(verdict.reason.options, 1):
             asking.out(f"    {number}. {safe(option)}")
+    if verdict.resets is not None:
+        asking.out(f"  resets {ahead(verdict.resets, asking.mux.now())}")
+    if (resumes := asking.mux.resumes(session.row)) is not None:
+        asking.out(f"  goes on by itself {ahead(resumes, asking.mux.now())}")
     others = [one for one in readings if one is not verdict.reason and one not in verdict.against]
     for one in sorted(others, key=lambda one: list(Source).index(one.source)):
         asking.out(f"  also {safe(evidence.sentence(one))}")

@@ -51,6 +51,9 @@ class Owner:
     def pid(self, session: int) -> int | None:
         return 4242 if session in self.watched else None
 
+    def resumes(self, row: Record) -> float | None:
+        return None
+
     def verdict(self, row: Record) -> Verdict:
         return Verdict(Status.UNKNOWN, 0.0)
 
@@ -102,6 +105,8 @@ def test_facts_are_fixed() -> None:
         "tokens_cached": 2,
         "tokens_out": 1,
         "cost": None,
+        "resets": None,
+        "resumes": None,
     }
 
 

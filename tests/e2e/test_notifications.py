@@ -36,6 +36,17 @@ def test_a_command_gets_each_event_that_it_is_for(world: World) -> None:
     assert (ended["event"], ended["name"], ended["exit_status"]) == ("exited", "one", 0)
 
 
+def test_a_label_that_means_nothing_is_refused(world: World) -> None:
+    world.new("one", "cat")
+    problem = "label 'notify=exitd' has 'exitd', which is none of waiting, stalled, done, exited"
+    world.run("label", "-t", "one", "notify=exitd").failed(problem, status=2)
+    assert world.info("one")["labels"] == {}
+    world.run("new", "-d", "--label", "notify=exitd", "cat").failed(f"--{problem}", status=2)
+    world.run("label", "-t", "one", "notify=waiting,exited").ok()
+    world.run("label", "-t", "one", "notify=").ok()
+    assert world.info("one")["labels"] == {}
+
+
 def test_the_terminal_of_a_client_that_looks_elsewhere_hears_of_it(world: World) -> None:
     world.python("one", WAITS)
     world.new("two", "cat")

@@ -67,7 +67,7 @@ TEXTS = [
 def test_each_arrives_byte_for_byte_and_once(world: World) -> None:
     ours(world)
     for text in TEXTS:
-        path = f"{world.tmp}/text"
+        path = f"{world.home}/text"
         with open(path, "w") as file:
             file.write(text)
         assert send(world, "-f", path)["state"] == "accepted"

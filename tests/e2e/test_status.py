@@ -233,6 +233,17 @@ def test_a_wait_goes_on_with_the_next_server(world: World) -> None:
     world.ended(waits).ok()
 
 
+def test_a_wait_is_no_longer_for_another_server(world: World) -> None:
+    ours(world)
+    began = time.monotonic()
+    waits = world.start("wait", "-t", "one", "--until", "working", "--timeout", "3")
+    wait_until(lambda: World.connected(waits.pid), what="connection")
+    wait_until(lambda: time.monotonic() - began > 2, what="most of the time")
+    os.kill(world.status()["server_pid"], signal.SIGKILL)
+    world.ended(waits).failed("not seen within 3 s", status=5)
+    assert 3 <= time.monotonic() - began < 5, "a new server would have begun anew"
+
+
 def test_an_agent_that_was_started_in_a_shell_is_watched_as_that_agent(world: World) -> None:
     world.new("sh", "bash", "--norc")
     ours(world)

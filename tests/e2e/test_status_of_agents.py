@@ -240,3 +240,28 @@ def test_who_asks_whether_to_trust_a_folder_waits(world: World, api: ScriptedApi
     assert counted > 20 and not wrong
     history = world.run("why", "-t", name, "--history", "--json").ok().json["history"]
     assert "idle" not in [entry["status"] for entry in history]
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("name", ["claude", "codex"])
+def test_a_usage_limit_is_known_with_its_end(world: World, api: ScriptedApi, name: str) -> None:
+    skip_without(name)
+    start = launch(name, f"{world.root}/{name}", api.url)
+    if name == "claude":  # it knows such limits for those who sign in
+        del start.env["ANTHROPIC_API_KEY"]
+        start.env["CLAUDE_CODE_OAUTH_TOKEN"] = "scripted"
+    world.new(name, *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
+    world.does(name, "idle", SLOW)
+    for seconds in (7200, 200_000):
+        asked = time.time()
+        prompt(world, name, name, f"usage {seconds}")
+
+        def known(end: float = asked + seconds) -> bool:
+            found = world.info(name)
+            return found["about"] == "limit" and -60 < (found["resets"] or 0) - end < 60  # it is told to the minute
+
+        wait_until(known, seconds=SLOW, what=lambda: f"limit in {world.screen(name)}")
+        world.run("send", "-t", name, "--keys", "Escape").ok()
+        time.sleep(HAND)
+    prompt(world, name, name, "hello")
+    world.does(name, "idle", SLOW)

@@ -11,7 +11,16 @@ from typing import Any, cast
 import pytest
 
 from agentmux.mux.config import DEFAULT, Config
-from agentmux.mux.notifier import TOGETHER, Notice, Notifier, kind_of, kinds_wrong, quiet, quiet_hours_wrong
+from agentmux.mux.notifier import (
+    TOGETHER,
+    Notice,
+    Notifier,
+    kind_of,
+    kinds_wrong,
+    label_wrong,
+    quiet,
+    quiet_hours_wrong,
+)
 from agentmux.mux.verdict import Reading, Source, Status, Verdict
 
 WAITING = Verdict(
@@ -131,6 +140,24 @@ def test_who_is_looked_at_or_muted_is_left_alone(changes: dict[str, Any]) -> Non
     assert not told.notices and not told.clock.due
 
 
+@pytest.mark.parametrize(("label", "told_of"), [("waiting,exited", [1, 2]), ("exited", [2]), (" exited  done ", [2])])
+def test_a_label_says_what_is_told_of_one_session(label: str, told_of: list[int]) -> None:
+    told = Told(notify="waiting stalled")
+    told.waits(Subject(1, labels={"notify": label}))
+    told.notifier.ended(Subject(2, labels={"notify": label}))
+    told.notifier.ended(Subject(3))
+    told.clock.fire()
+    assert [number for notice in told.notices for number in notice.sessions] == told_of
+
+
+def test_a_label_that_changes_meanwhile_counts() -> None:
+    told, one = Told(), Subject(1)
+    told.waits(one)
+    one.labels["notify"] = "exited"
+    told.clock.fire()
+    assert not told.notices
+
+
 def test_ends_are_told_if_asked_for_and_not_when_killed() -> None:
     told = Told(notify="exited")
     told.notifier.ended(Subject(1))
@@ -154,6 +181,10 @@ def test_what_is_wrong_with_values_is_said() -> None:
     assert quiet_hours_wrong("") == quiet_hours_wrong("22:00-07:30") == ""
     assert quiet_hours_wrong("25:00-01:00") and quiet_hours_wrong("night")
     assert kinds_wrong("") == kinds_wrong("waiting done exited stalled") == ""
+    assert label_wrong("off") == label_wrong("waiting,exited") == label_wrong("done stalled") == ""
+    assert label_wrong("of") == "has 'of', which is none of waiting, stalled, done, exited"
+    assert label_wrong("off,done") and label_wrong(" , ") and label_wrong("waiting exited on")
+    assert kinds_wrong("waiting,done") == ""
     assert kinds_wrong("waiting idle") == "has 'idle', which is none of waiting, stalled, done, exited"
 
 

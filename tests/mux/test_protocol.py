@@ -184,6 +184,14 @@ def test_a_request_comes_back_as_it_was(
     assert facts(got) == ([*map(read, argv)], read(cwd), {k: read(v) for k, v in env.items()}, size, ttys)
 
 
+def test_what_a_client_tells_besides_is_no_variable() -> None:
+    told = Request(["ls"], "/", {"A": "umask 9", "began 5": "x"}, (80, 24), (True, True, True), 0o22, 123_456)
+    got = Request.unpack(told.pack())
+    assert (got.env, got.umask, got.began) == (told.env, 0o22, 123_456)
+    got = Request.unpack(Request(["ls", "began 5"], "/", {}, (80, 24), (True, True, True)).pack())
+    assert (got.umask, got.began) == (None, None), "an older client tells less"
+
+
 def test_an_environment_entry_without_equals_is_left_out() -> None:
     body = pack([b"/", b"0", b"0", b"000", b"1", b"ls", b"broken", b"A=", b"B=x"])
     assert Request.unpack(body).env == {"A": "", "B": "x"}

@@ -140,6 +140,9 @@ class Host:
     def looked(self, session: Session) -> None:
         pass
 
+    def typed(self, session: Session) -> None:
+        pass
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         self.verdicts.append(verdict)
 

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,9 @@ class Shown:
 
 
 ALL = [Shown(path) for path in sorted(SCREENS.glob("*.txt"))]
-DIALOGS = [shown for shown in ALL if shown.status is Status.WAITING]
+WAITING = [shown for shown in ALL if shown.status is Status.WAITING]
+DIALOGS = [shown for shown in WAITING if not shown.profile.signs.takes_prompt(shown.rows)]
+LINES = [shown for shown in WAITING if shown not in DIALOGS]
 
 
 def test_there_are_screens_of_each_kind() -> None:
@@ -61,7 +64,7 @@ def test_a_dialog_is_read(shown: Shown) -> None:
     reading = shown.profile.signs.screen(shown.rows, 1.0)
     assert reading is not None and reading.source is Source.SCREEN
     assert len(reading.options) >= 2, reading
-    assert re.search(r"touch|sleep|colour|trust", reading.text), reading
+    assert re.search(r"touch|sleep|colour|trust|What do you want", reading.text), reading
 
 
 @pytest.mark.parametrize("shown", DIALOGS, ids=repr)
@@ -105,6 +108,8 @@ Would you like to run the following command?
 Press enter to confirm or esc to cancel
 │ Allow execution of [Shell]?
 △ Permission required
+  ⎿  You've hit your session limit · resets 8pm (UTC)
+■ You've hit your usage limit. Try again at 3:05 PM.
 """.splitlines()  # noqa: RUF001
 
 
@@ -117,6 +122,68 @@ def test_words_about_dialogs_change_nothing(shown: Shown) -> None:
     for word in WORDS:
         changed = [*rows[:at], f"  {word}", *rows[at:]]
         assert shown.verdict(signs, rows=changed).status is before.status, word
+
+
+def day(month: int, number: int, hour: int, minute: int) -> float:
+    return datetime(2026, month, number, hour, minute, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("name", "resets"),
+    [
+        ("claude.usage", day(11, 27, 20, 44)),
+        ("claude.usage-cancelled", day(11, 27, 20, 44)),
+        ("claude.usage-menu", day(11, 30, 1, 48)),
+        ("codex.usage", day(11, 27, 20, 45)),
+        ("codex.usage-date", day(11, 30, 1, 49)),
+        ("claude.approval", None),
+    ],
+)
+def test_when_a_limit_ends_is_read(name: str, resets: float | None) -> None:
+    [shown] = [one for one in ALL if one.name == name]
+    reading = shown.profile.signs.screen(shown.rows, day(11, 27, 18, 15), UTC)
+    assert reading is not None and reading.resets == resets
+    if "usage" in name and shown in LINES:
+        assert re.match("You.ve hit your ", reading.text) and not reading.options
+
+
+def test_there_are_limits_that_leave_a_place_to_type_into() -> None:
+    assert {shown.profile.name for shown in LINES} == {"claude", "codex"}
+
+
+@pytest.mark.parametrize("shown", LINES, ids=repr)
+def test_a_limit_counts_only_while_it_is_the_last_that_was_said(shown: Shown) -> None:
+    signs, rows = shown.profile.signs, shown.rows
+    start = next(at for at, row in enumerate(rows) if re.match(r"(■|  ⎿\s+)\s?You.ve hit", row))
+    composer = max(at for at, row in enumerate(rows) if re.match("[❯›]", row)) - (shown.profile.name == "claude")  # noqa: RUF001
+    for said in ("● It is done.", "• It is done.", "  and more of it"):
+        changed = [*rows[:composer], said, "", *rows[composer:]]
+        assert shown.verdict(signs, rows=changed).status is not Status.WAITING, said
+    prose = [f"  {row.strip()}" if start <= at < composer else row for at, row in enumerate(rows)]
+    assert shown.verdict(signs, rows=prose).status is Status.IDLE, "an agent may speak of limits"
+    quoted = [*rows[:start], f"● {rows[start].strip(' ⎿■')}", "", *rows[composer:]]
+    assert shown.verdict(signs, rows=quoted).status is Status.IDLE
+
+
+BOXED = """
+╭──────────────────────────────────────────────────────────╮
+│                                                          │
+│ Usage limit reached for all Pro models.                  │
+│ Access resets at 8:30 PM PST.                            │
+│ /stats model for usage details                           │
+│ /model to switch models.                                 │
+│                                                          │
+│ ● 1. Keep trying                                         │
+│   2. Stop                                                │
+│                                                          │
+╰──────────────────────────────────────────────────────────╯
+"""
+
+
+def test_when_a_limit_in_a_box_ends_is_read() -> None:
+    reading = PROFILES["gemini"].signs.screen(BOXED.splitlines(), day(11, 27, 18, 15), UTC)
+    assert reading is not None
+    assert (reading.about, reading.options, reading.resets) == ("limit", ("Keep trying", "Stop"), day(11, 28, 4, 30))
 
 
 def test_the_first_rule_that_matches_counts() -> None:
@@ -147,6 +214,7 @@ def test_the_title_and_nothing_else_is_for_a_rule_of_titles() -> None:
 def test_our_patterns_are_good(profile: Profile) -> None:
     for pattern in (profile.signs.composer, *(p for rule in profile.signs.rules for p in (*rule.every, *rule.any))):
         re.compile(pattern)
+    assert all(re.compile(rule.resets).groups == 1 for rule in profile.signs.rules if rule.resets)
     assert len({rule.name for rule in profile.signs.rules}) == len(profile.signs.rules), "why names them"
     assert replace(profile) == profile
     assert os.path.basename(profile.path) == f"{profile.name}.toml"
@@ -157,6 +225,7 @@ def test_no_screen_takes_long(profile: Profile) -> None:
     """Patterns that go back and forth take seconds for some screens; ours take a millisecond or two."""
     rules = ["─" * 200, "▀" * 200, "▄" * 200, "╭" + "─" * 198 + "╮", "> ", "\u203a ", "\u276f ", "  ", "a" * 200]
     rules += [" " * 200, "a-" * 100, "┃" + " " * 100, "esc to " * 28, "│ " * 100, "(esc to cancel" * 14]
+    rules += ["  ⎿  You've hit your limit" + " · resets" * 20, "■ You've hit your usage limit" + " try again" * 15]
     screens = [[row] * 60 for row in rules] + [[one, other] * 30 for one in rules for other in rules]
     began = time.process_time()
     for rows in screens:

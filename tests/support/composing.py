@@ -39,13 +39,13 @@ text = "text"
 id = "id"
 at = "at"
 [prompt]
-box = '^> (.*(?:\n  .*)*)\n--\Z'
+box = '^(>.*(?:\n(?:  .*)?)*)\n--\Z'
 mark = '^(?:> ?|  )'
 empty = '^type here$'
 folded = '^\[Pasted \d+ chars\]$'
 interrupt = ["Escape"]
 [signs]
-composer = '^> .*(?:\n  .*)*\n--\Z'
+composer = '^>.*(?:\n(?:  .*)?)*\n--\Z'
 [[signs.rules]]
 name = "permission"
 says = "waiting"

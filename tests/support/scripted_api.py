@@ -40,9 +40,13 @@ class Question(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """It answers with an HTTP error. The only step of its reply."""
+    """It answers with an HTTP error. The only step of its reply.
+
+    ``resets``: seconds after which a plan's usage begins anew, 0 where it is not about that.
+    """
 
     status: int
+    resets: int = 0
 
 
 Step = str | Shell | Pause | Question | Refusal
@@ -77,6 +81,7 @@ REPLIES: dict[str, Callable[[int], Iterator[Step]]] = {
     "prose": lambda count: iter([PROSE]),
     "fail": lambda count: iter([Refusal(500)]),
     "limit": lambda count: iter([Refusal(429)]),
+    "usage": lambda count: iter([Refusal(429, count or 3600)]),
 }
 """How a prompt with the word is answered, given the number after the word or 0."""
 
@@ -326,10 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, asked: Turn, events: Callable[[Iterator[Said], int], Iterator[Json]]) -> None:
         steps, number = self.server.api.reply(asked)
         if isinstance(steps[0], Refusal):
-            self.send_response(steps[0].status)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(b'{"type": "error", "error": {"type": "api_error", "message": "scripted failure"}}')
+            self._refuse(steps[0])
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -339,6 +341,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"{name}data: {json.dumps(event)}\n\n".encode())
         if events is _completions:
             self.wfile.write(b"data: [DONE]\n\n")
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.send_response(refusal.status)
+        self.send_header("Content-Type", "application/json")
+        error: Json = {"type": "api_error", "message": "scripted failure"}
+        if refusal.resets:
+            at = int(time.time()) + refusal.resets
+            for name, value in (("status", "rejected"), ("reset", at), ("representative-claim", "five_hour")):
+                self.send_header(f"anthropic-ratelimit-unified-{name}", str(value))
+            error = {**error, "type": "usage_limit_reached", "plan_type": "plus", "resets_at": at}
+        self.end_headers()
+        self.wfile.write(json.dumps({"type": "error", "error": error}).encode())
 
     def _said(self, steps: list[Step], tools: list[str]) -> Iterator[Said]:
         for step in steps:
