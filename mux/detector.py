@@ -244,7 +244,7 @@ class Detector:
         if works and same and self.verdict.status is Status.WORKING and now < self._screen_due:
             return False
         self._screen_due = now + SCREEN_PAUSE
-        self._take(Source.SCREEN, signs.screen(screen.text_rows(0, screen.size[1]), at))
+        self._take(Source.SCREEN, signs.screen(screen.text_rows(0, screen.size[1]), at, screen.bracketed_paste))
         return True
 
     def _take(self, source: Source, reading: Reading | None) -> None:

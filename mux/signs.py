@@ -20,6 +20,7 @@ In a profile::
     every = ['Allow', 'y/n']   regular expressions that all match there; ^ and $ match at each row
     any = []                   one of these, if there are any
     none = []                  none of these
+    paste = false              bracketed paste has to be on, or off: what reads lines has it on while it reads
     answers = '(Yes) +(No)'    a dialog's answers, where they are not numbered rows
 """
 
@@ -56,6 +57,7 @@ KINDS = {"composer": Kind.STRING, "rules": Kind.TABLES}
 RULE_KINDS = {
     **dict.fromkeys(("name", "says", "about", "where"), Kind.STRING),
     **dict.fromkeys(("every", "any", "none"), Kind.PATTERNS),
+    "paste": Kind.BOOLEAN,
     "answers": Kind.STRING,
 }
 
@@ -74,6 +76,7 @@ class Rule:
         where: title, screen, dialog, or bottom with a number of rows.
         every, any, none: patterns that must all match there, of which one must, of which none may.
         answers: a pattern whose groups are a dialog's answers; "" where they are numbered rows.
+        paste: how bracketed paste has to be, None where it does not matter.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Rule:
     none: tuple[str, ...] = ()
     about: str = ""
     answers: str = ""
+    paste: bool | None = None
 
     def matches(self, text: str) -> bool:
         """Whether the rule's region, as one text, shows it."""
@@ -113,11 +117,14 @@ class Signs:
                 return Reading(Source.TITLE, rule.says, rule.name, at, rule.about)
         return None
 
-    def screen(self, rows: Sequence[str], at: float) -> Reading | None:
+    def screen(self, rows: Sequence[str], at: float, paste: bool | None = None) -> Reading | None:
         """Return what the screen says; None where no rule is for it.
 
         A place to type into rules a dialog out: agents put the one where the other was. Without rules of dialogs it
         is then the place that tells, and what hides it is not taken for rest.
+
+        Args:
+            paste: whether bracketed paste is on, None where that is not known: then no rule that asks for it matches.
         """
         rules = [rule for rule in self.rules if rule.where != "title"]
         if not rules and not self.composer:
@@ -128,7 +135,7 @@ class Signs:
         text = "\n".join(shown)
         composer = bool(self.composer) and _compiled(self.composer).search(text) is not None
         for rule in rules:
-            if composer and rule.says is Status.WAITING:
+            if (composer and rule.says is Status.WAITING) or rule.paste not in (None, paste):
                 continue
             if rule.matches(text if rule.where == "screen" else "\n".join(_region(rule.where, shown))):
                 reading = Reading(Source.SCREEN, rule.says, rule.name, at, rule.about)
@@ -172,9 +179,16 @@ def _with_dialog(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
             next((at for at in range(first - 1, -1, -1) if _compiled(rule.every[0]).search(inside[at])), 0) :
         ]
         first = _answers(rule, inside)[0]
-    asked = [_FRAME.sub("", row) for row in inside[:first]]
+    asked = [_FRAME.sub("", row) for row in (*inside[:first], _before(rule, inside))]
     text = "\n".join(row for row in asked if not _SAYS_NOTHING.fullmatch(row))
     return replace(reading, text=text[-TEXT:], options=tuple(option[:TEXT] for option in options[:OPTIONS]))
+
+
+def _before(rule: Rule, rows: Sequence[str]) -> str:
+    """Return what stands in the row of the first answer before it, where answers are not rows."""
+    text = "\n".join(rows)
+    found = _compiled(rule.answers).search(text) if rule.answers else None
+    return text[: found.start()].rpartition("\n")[2] if found else ""
 
 
 def _answers(rule: Rule, rows: Sequence[str]) -> tuple[int, list[str]]:
@@ -249,4 +263,8 @@ def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:
         raise wrong("a rule needs 'every' or 'any'")
 
     lists = words(table, "every"), words(table, "any"), words(table, "none")
-    return Rule(name, _SAYS[says], where, *lists, about=about, answers=str(table.get("answers", "")))
+    paste = table.get("paste")
+    assert paste is None or isinstance(paste, bool)
+    if paste is not None and where == "title":
+        raise wrong("'paste' is for rules of the screen", "paste")
+    return Rule(name, _SAYS[says], where, *lists, about=about, answers=str(table.get("answers", "")), paste=paste)

@@ -18,6 +18,7 @@ class Kind(enum.Enum):
     STRING = "a string"
     PATTERN = "a pattern"
     NUMBER = "a whole number"
+    BOOLEAN = "true or false"
     WORDS = "a list of words"
     PATTERNS = "a list of patterns"
     TABLE = "a table"
@@ -31,6 +32,8 @@ class Kind(enum.Enum):
             return isinstance(value, list) and all(isinstance(table, dict) for table in value)
         if self is Kind.TABLE:
             return isinstance(value, dict)
+        if self is Kind.BOOLEAN:
+            return isinstance(value, bool)
         return isinstance(value, int if self is Kind.NUMBER else str)
 
 
