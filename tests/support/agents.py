@@ -60,6 +60,8 @@ class Agent(NamedTuple):
     """Keys that answer no to what it wants to do."""
     rest: str = ""
     """What it shows at rest and never at work, where it goes on for a moment after the model's answer."""
+    shift_enter: bool = True
+    """Whether it begins a new line at Shift+Enter."""
     goes_on: bool = True
     """Whether it tells the model what a command printed, without being asked to."""
     pause: float = 0.0
@@ -280,6 +282,7 @@ AGENTS: dict[str, Agent] = {
         footer=1,
         stop=("C-c",),
         deny=("n", "Enter"),
+        shift_enter=False,
         goes_on=False,
     ),
     "copilot": Agent(
