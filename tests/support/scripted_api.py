@@ -112,7 +112,7 @@ def _questions(asked: Question) -> Json:
     return {"questions": [{**one, "id": "choice", "type": "choice"}], **form}
 
 
-ASKERS: tuple[str, ...] = ("AskUserQuestion", "ask_user", "question", "ask_user_question")
+ASKERS: tuple[str, ...] = ("AskUserQuestion", "ask_user", "question", "request_user_input", "ask_user_question")
 """The agents' tools for questions to the user. The last is for one that does not tell of it, and has it."""
 
 
