@@ -104,15 +104,24 @@ SHELLS: dict[str, Callable[[str], Json]] = {
 
 
 def _questions(asked: Question) -> Json:
-    """Return what all of ASKERS need: those with one name differ."""
     options = [{"label": choice, "description": f"{choice} it is"} for choice in asked.choices]
-    field = {"type": "string", "title": "Choice", "enum": list(asked.choices)}
-    form = {"message": asked.text, "requestedSchema": {"properties": {"choice": field}}}
     one = {"question": asked.text, "header": "Choice", "multiSelect": False, "options": options}
-    return {"questions": [{**one, "id": "choice", "type": "choice"}], **form}
+    return {"questions": [{**one, "id": "choice", "type": "choice"}]}
 
 
-ASKERS: tuple[str, ...] = ("AskUserQuestion", "ask_user", "question", "request_user_input", "ask_user_question")
+def _form(asked: Question) -> Json:
+    """Return what two agents need that have a tool of the same name."""
+    field = {"type": "string", "title": "Choice", "enum": list(asked.choices)}
+    return {**_questions(asked), "message": asked.text, "requestedSchema": {"properties": {"choice": field}}}
+
+
+ASKERS: dict[str, Callable[[Question], Json]] = {
+    "AskUserQuestion": _questions,
+    "ask_user": _form,
+    "question": _questions,
+    "request_user_input": _questions,
+    "ask_user_question": _questions,
+}
 """The agents' tools for questions to the user. The last is for one that does not tell of it, and has it."""
 
 
@@ -369,4 +378,5 @@ class _Handler(BaseHTTPRequestHandler):
                 shell = next(name for name in SHELLS if name in asked.tools)
                 yield shell, SHELLS[shell](step.command)
             elif isinstance(step, Question):
-                yield next((name for name in ASKERS if name in asked.tools), ASKERS[-1]), _questions(step)
+                asker = next((name for name in ASKERS if name in asked.tools), [*ASKERS][-1])
+                yield asker, ASKERS[asker](step)
