@@ -398,9 +398,9 @@ class Post:
             rows = screen.text_rows(0, screen.size[1], styled=True)
             if rows != self._rows:
                 self._rows, self._shown = rows, now
-            reading = session.seen_now()
-            if reading is not None and reading.says in (Status.WAITING, Status.WORKING):
-                status, about = reading.says, reading.about
+            fresh = session.look()
+            if fresh.status in (Status.WAITING, Status.WORKING):
+                status, about = fresh.status, fresh.about
             composer = profile.composer.text(rows)
             assert self._prompt is not None
             if "\n" in (self._prompt.text or "") and not screen.bracketed_paste:

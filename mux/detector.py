@@ -158,6 +158,7 @@ class Detector:
         """Look now; return what follows, nothing held."""
         at = self._now()
         if self._watched.master is not None:
+            self._screen_due = 0.0
             self._read(self._loop.time(), at)
         return judge(self.readings, at)
 
@@ -185,13 +186,6 @@ class Detector:
         due = max(self._loop.time() + SOON, self._last + PAUSE)
         if self._timer is None or due < self._due:
             self._look_at(due)
-
-    def seen_now(self) -> Reading | None:
-        """Return what the screen says at this moment, None where nothing is known of it."""
-        if self._profile is None or not self._knows:
-            return None
-        screen = self._watched.screen
-        return self._profile.signs.screen(screen.text_rows(0, screen.size[1]), self._now())
 
     def hook(self, reading: Reading) -> None:
         """Take what a hook of the program's tells."""
@@ -280,7 +274,8 @@ class Detector:
         if works and same and self.verdict.status is Status.WORKING and now < self._screen_due:
             return False
         self._screen_due = now + SCREEN_PAUSE
-        self._take(Source.SCREEN, signs.screen(screen.text_rows(0, screen.size[1]), at, zone.local()))
+        rows = screen.text_rows(0, screen.size[1])
+        self._take(Source.SCREEN, signs.screen(rows, at, zone=zone.local(), paste=screen.bracketed_paste))
         return True
 
     def _take(self, source: Source, reading: Reading | None) -> None:

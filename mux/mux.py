@@ -761,10 +761,10 @@ class Mux:
 
     def works(self, session: Session) -> bool:
         """Whether a session may be at work, or asks something: it was not seen to rest since it took a prompt."""
-        reading = session.seen_now()
-        if reading is not None and reading.says in (Status.WORKING, Status.WAITING):
-            return True
-        return session.live and (session.verdict.status is not Status.IDLE or self.courier.begins(session) > 0)
+        if not session.live:
+            return False
+        rests = session.verdict.status is Status.IDLE and session.look().status not in (Status.WORKING, Status.WAITING)
+        return not rests or self.courier.begins(session) > 0
 
     def press(self, session: Session, keys: Sequence[str]) -> None:
         """Press keys one after another: two that come together can be another one."""

@@ -551,10 +551,6 @@ class Session:
         """When it first rested after its start, on the loop's clock; None if it never did."""
         return None if self._detector is None else self._detector.rested_at
 
-    def seen_now(self) -> Reading | None:
-        """Return what its screen says at this moment, whenever it was looked at last."""
-        return None if self._detector is None else self._detector.seen_now()
-
     @property
     def readings(self) -> Mapping[Source, Reading]:
         """What each source says now, while it runs."""

@@ -21,6 +21,7 @@ In a profile::
     every = ['Allow', 'y/n']   regular expressions that all match there; ^ and $ match at each row
     any = []                   one of these, if there are any
     none = []                  none of these
+    paste = false              bracketed paste has to be on, or off: what reads lines has it on while it reads
     answers = '(Yes) +(No)'    a dialog's answers, where they are not numbered rows
     resets = 'resets (.*)'     its one group says when a limit ends; looked for there, then on the whole screen
 """
@@ -63,6 +64,7 @@ RULE_KINDS = {
     **dict.fromkeys(("name", "says", "about", "where"), Kind.STRING),
     **dict.fromkeys(("every", "any", "none"), Kind.PATTERNS),
     **dict.fromkeys(("answers", "resets"), Kind.STRING),
+    "paste": Kind.BOOLEAN,
 }
 
 
@@ -81,6 +83,7 @@ class Rule:
         every, any, none: patterns that must all match there, of which one must, of which none may.
         answers: a pattern whose groups are a dialog's answers; "" where they are numbered rows.
         resets: a pattern whose group says when a limit ends; "" for none.
+        paste: how bracketed paste has to be, None where it does not matter.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Rule:
     about: str = ""
     answers: str = ""
     resets: str = ""
+    paste: bool | None = None
 
     @property
     def above(self) -> bool:
@@ -136,7 +140,9 @@ class Signs:
         found = _compiled(self.composer).search(text) if self.composer else None
         return None if found is None else text.count("\n", 0, found.start())
 
-    def screen(self, rows: Sequence[str], at: float, zone: tzinfo = UTC) -> Reading | None:
+    def screen(
+        self, rows: Sequence[str], at: float, *, zone: tzinfo = UTC, paste: bool | None = None
+    ) -> Reading | None:
         """Return what the screen says; None where no rule is for it.
 
         A place to type into rules a dialog out: agents put the one where the other was. Without rules of dialogs it
@@ -145,6 +151,7 @@ class Signs:
 
         Args:
             zone: in which an agent speaks of times.
+            paste: whether bracketed paste is on, None where that is not known: then no rule that asks for it matches.
         """
         rules = [rule for rule in self.rules if rule.where != "title"]
         if not rules and not self.composer:
@@ -152,6 +159,8 @@ class Signs:
         shown = _shown(rows)
         composer = self._composer(shown)
         for rule in rules:
+            if rule.paste not in (None, paste):
+                continue
             if composer is None if rule.above else composer is not None and rule.says is Status.WAITING:
                 continue
             region = _region(rule.where, shown, composer or 0)
@@ -230,9 +239,16 @@ def _with_dialog(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
             next((at for at in range(first - 1, -1, -1) if _compiled(rule.every[0]).search(inside[at])), 0) :
         ]
         first = _answers(rule, inside)[0]
-    asked = [_FRAME.sub("", row) for row in inside[:first]]
+    asked = [_FRAME.sub("", row) for row in (*inside[:first], _before(rule, inside))]
     text = "\n".join(row for row in asked if not _SAYS_NOTHING.fullmatch(row))
     return replace(reading, text=text[-TEXT:], options=tuple(option[:TEXT] for option in options[:OPTIONS]))
+
+
+def _before(rule: Rule, rows: Sequence[str]) -> str:
+    """Return what stands in the row of the first answer before it, where answers are not rows."""
+    text = "\n".join(rows)
+    found = _compiled(rule.answers).search(text) if rule.answers else None
+    return text[: found.start()].rpartition("\n")[2] if found else ""
 
 
 def _answers(rule: Rule, rows: Sequence[str]) -> tuple[int, list[str]]:
@@ -311,5 +327,8 @@ def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:
         raise wrong("a rule needs 'every' or 'any'")
 
     lists = words(table, "every"), words(table, "any"), words(table, "none")
-    answers, ends = (str(table.get(key, "")) for key in ("answers", "resets"))
-    return Rule(name, _SAYS[says], where, *lists, about=about, answers=answers, resets=ends)
+    answers, ends, paste = str(table.get("answers", "")), str(table.get("resets", "")), table.get("paste")
+    assert paste is None or isinstance(paste, bool)
+    if paste is not None and where == "title":
+        raise wrong("'paste' is for rules of the screen", "paste")
+    return Rule(name, _SAYS[says], where, *lists, about=about, answers=answers, resets=ends, paste=paste)

@@ -19,6 +19,7 @@ class Kind(enum.Enum):
     PATTERN = "a pattern"
     NUMBER = "a whole number"
     SECONDS = "a number of seconds"
+    BOOLEAN = "true or false"
     WORDS = "a list of words"
     PATTERNS = "a list of patterns"
     TABLE = "a table"
@@ -34,6 +35,8 @@ class Kind(enum.Enum):
             return isinstance(value, dict)
         if self is Kind.SECONDS:
             return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        if self is Kind.BOOLEAN:
+            return isinstance(value, bool)
         return isinstance(value, int if self is Kind.NUMBER else str)
 
 

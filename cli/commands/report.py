@@ -32,6 +32,7 @@ def run(
         f"expected: {verdict.status.value} {verdict.about}".rstrip(),
         f"title: {safe(screen.title)}",
         f"size: {screen.size[0]}x{screen.size[1]}{' alternate' if screen.alternate else ''}",
+        f"paste: {'on' if screen.bracketed_paste else 'off'}",
         f"cursor: {screen.cursor.x},{screen.cursor.y}",
         f"agentmux: {VERSION}, Python {platform.python_version()}, {platform.system()}",
         f"tested: {(profile.tested if profile else '') or '-'}",

@@ -171,16 +171,17 @@ def test_an_agent_is_attached_at_any_size_and_gets_exactly_what_is_typed(
     say(terminal, name, "hello")
     answered(terminal, name, api, ["hello"])
     terminal.shows("Hello from the script.")
-    assert terminal.screen.kitty_flags  # so the terminal tells Shift+Enter from Enter
-    say(terminal, name, "one", KITTY, "two")
-    answered(terminal, name, api, ["hello", "one\ntwo"])
+    if AGENTS[name].shift_enter:
+        assert terminal.screen.kitty_flags  # so the terminal tells Shift+Enter from Enter
+        say(terminal, name, "one", KITTY, "two")
+        answered(terminal, name, api, ["hello", "one\ntwo"])
     same_as_capture(world, name, terminal)
     detach(terminal)
     attach(world, name, (90, 34))
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", [name for name, agent in AGENTS.items() if agent.shift_enter])
 def test_shift_enter_of_a_terminal_without_kittys_protocol_is_translated(
     world: World, api: ScriptedApi, name: str
 ) -> None:
@@ -213,7 +214,8 @@ def test_an_agent_notices_nothing_of_a_client_that_changes_neither_size_nor_focu
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", AGENTS)
+# Copilot draws boxes where a terminal tells its colours; the bare one does not.
+@pytest.mark.parametrize("name", [name for name in AGENTS if name != "copilot"])
 def test_an_agent_looks_as_on_a_bare_terminal_after_other_sizes(world: World, api: ScriptedApi, name: str) -> None:
     skip_without(name)
     if shutil.which("tmux") is None:

@@ -15,14 +15,17 @@ from world import World, wait_until
 SLOW = 90.0
 
 
-def rests(world: World, name: str) -> None:
-    """Wait until an agent has been at rest for a moment: one that has just started may not take what is typed yet."""
+def opens(world: World, name: str) -> None:
+    """Wait until an agent has been at rest for a moment, or asks; Copilot may ask whether it is in use."""
 
-    def rested() -> bool:
+    def opened() -> str:
         info = world.info(name)
-        return bool(info["status"] == "idle" and time.time() - info["since"] > 1)
+        return str(info["status"]) if info["status"] in ("idle", "waiting") and time.time() - info["since"] > 1 else ""
 
-    wait_until(rested, seconds=SLOW, what=lambda: world.run("why", "-t", name).out)
+    status = wait_until(opened, seconds=SLOW, what=lambda: world.run("why", "-t", name).out)
+    if status == "waiting":
+        world.shows(name, "Session in use")
+        world.run("send", "-t", name, "--keys", "Enter").ok()
 
 
 def say(world: World, api: ScriptedApi, name: str, agent: str, text: str) -> None:
@@ -54,7 +57,7 @@ def texts(body: object) -> str:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "pi"])
+@pytest.mark.parametrize("name", ["claude", "codex", "copilot", "gemini", "pi", "qwen"])
 def test_a_conversation_goes_on_after_everything_was_killed(world: World, api: ScriptedApi, name: str) -> None:
     skip_without(name)
     start = launch(name, f"{world.root}/{name}", api.url)
@@ -71,12 +74,14 @@ def test_a_conversation_goes_on_after_everything_was_killed(world: World, api: S
     wait_until(lambda: not pids & set(world.pids()), what="end of all")
     assert world.info("one")["status"] == "lost"
     world.run("resume", "-t", "one", "-d").ok()
+    if name == "copilot":
+        opens(world, "one")
     say(world, api, "one", name, "the second prompt")
     body = texts(api.bodies[-1])
     assert "the first prompt" in body and "Hello from the script." in body and "the second prompt" in body
     info = world.info("one")
     assert (info["conversation"], info["starts"]) == (conversation, 2)
-    if name == "gemini":  # has no way to fork one
+    if name in ("copilot", "gemini", "qwen"):  # have no way to fork one
         assert "no way to fork" in world.run("fork", "-t", "one", "-d").err
         return
     world.run("fork", "-t", "one", "-s", "two", "-d").ok()

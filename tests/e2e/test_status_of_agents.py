@@ -22,7 +22,10 @@ CONFIGURATION = (
     ".gemini/settings.json",
     ".config/opencode/opencode.json*",
     ".config/opencode/plugin*/*",
+    ".copilot/config.json",
     ".copilot/hooks/*",
+    ".qwen/settings.json",
+    ".aider.conf.yml",
 )
 """Files that say how agents behave: theirs and the user's, none of ours."""
 
@@ -109,9 +112,23 @@ class Run:
 
         return wait_until(known, what=f"tool in {self.world.screen(self.name)}") == "asks"
 
+    def allows(self) -> None:
+        """Say yes, and let it end its turn."""
+        count = len(self.api.turns)
+        at = self.key("Enter")
+        if self.agent.goes_on:
+            self.requested(count, at)
+            self.rests(count)
+        else:
+            self.watch.label("idle", since=at)
+            self.sampled()
+
     def rests(self, number: int) -> None:
         """The request ``number`` ends a turn."""
-        self.watch.label("idle", by=self.answered(number))
+        end = by = self.answered(number)
+        if self.agent.rest:
+            _, by = self.sees(self.agent.rest)
+        self.watch.label("idle", since=end, by=by)
         self.sampled()
 
     def asks(self, number: int, about: str, *texts: str) -> None:
@@ -127,7 +144,7 @@ class Run:
 def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, name: str) -> None:
     skip_without(name)
     run = Run(world, api, name)
-    stop = ("Escape", "Escape") if name == "opencode" else ("Escape",)
+    stop = run.agent.stop
     since, by = run.sees(run.agent.composer)
     run.watch.label("idle", since=since - 1, by=by)
     run.sampled()
@@ -144,30 +161,42 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     if run.agent.approval:
         number = run.prompt("tool")
         run.asks(number, "approval", run.agent.approval)
-        count = len(api.turns)
-        at = run.key("Enter")
-        run.requested(count, at)
-        run.rests(count)
+        run.allows()
     # a tool that takes its time
-    number = run.prompt("sleep 4")
+    number = run.prompt("nap 4" if name == "qwen" else "sleep 4")  # it refuses the other one
     run.answered(number)
     if run.asks_first(number):
         run.asks(number, "approval", run.agent.approval)
-        count = len(api.turns)
         at = run.key("Enter")
         run.watch.label("working", since=at)
-    run.requested(number + 1, time.time())
-    run.rests(number + 1)
+    if run.agent.goes_on:
+        run.requested(number + 1, time.time())
+        run.rests(number + 1)
+    else:
+        run.sampled(at + 4 - time.time())
+        run.watch.label("idle")
+        run.sampled()
     # denied
     if name not in ("gemini", "pi"):  # that has been allowed for good, or never asks
         number = run.prompt("tool")
         run.asks(number, "approval", run.agent.approval)
-        at = run.key("Escape")
+        at = run.key(*run.agent.deny)
         run.watch.label("idle", since=at)
         run.sampled()
         run.key("C-u")
     # question
-    if name not in ("codex", "pi"):
+    if name == "aider":
+        number = run.prompt("echo")
+        run.asks(number, "approval", run.agent.approval)
+        at = run.key("Enter")
+        _, by = run.sees("Add command output to the chat?")
+        run.watch.label("waiting", "question", since=at, by=by)
+        run.sampled()
+        run.allows()
+    elif name != "pi":
+        if name == "codex":  # it asks when it plans, only
+            run.key("BTab")
+            run.sees("Plan mode")
         number = run.prompt("ask")
         run.asks(number, "question", "Which colour?")
         count = len(api.turns)
@@ -209,11 +238,14 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
 
 def distrust(name: str, home: str) -> None:
     """Take an agent's trust in its folder back."""
-    path = f"{home}/.claude.json" if name == "claude" else f"{home}/.gemini/settings.json"
+    files = {"claude": ".claude.json", "copilot": ".copilot/config.json"}
+    path = f"{home}/{files.get(name, f'.{name}/settings.json')}"
     with open(path) as file:
         values = json.load(file)
     if name == "claude":
         values["projects"] = {}
+    elif name == "copilot":
+        values["trusted_folders"] = []
     else:
         values["security"]["folderTrust"]["enabled"] = True
     with open(path, "w") as file:
@@ -221,7 +253,7 @@ def distrust(name: str, home: str) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", ["claude", "gemini"])
+@pytest.mark.parametrize("name", ["claude", "copilot", "gemini", "qwen"])
 def test_who_asks_whether_to_trust_a_folder_waits(world: World, api: ScriptedApi, name: str) -> None:
     skip_without(name)
     start = launch(name, f"{world.root}/{name}", api.url)

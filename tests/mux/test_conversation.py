@@ -43,6 +43,10 @@ def row(argv: list[str], conversation: str | None = ID) -> SessionRow:
         ("gemini --prompt-interactive=go", "--session-id NEW", f"gemini --resume {ID}"),
         ("opencode --prompt go", "", f"opencode --session {ID}"),
         ("copilot --banner -i go", "--session-id NEW", f"copilot --banner --resume={ID}"),
+        ("copilot --yolo -n mine", "--session-id NEW", f"copilot --yolo -n mine --resume={ID}"),
+        ("copilot sessions list", "", f"copilot --resume={ID}"),
+        ("qwen -y -m x -i go", "--session-id NEW", f"qwen -y -m x --resume {ID}"),
+        ("qwen channel list", "", f"qwen --resume {ID}"),
         ("pi fix", "--session-id NEW", f"pi --session {ID}"),
     ],
 )
@@ -67,6 +71,10 @@ def test_what_is_added_and_what_is_kept(line: str, added: str, resumed: str) -> 
         (f"codex -m x resume {ID}", ID),
         ("codex resume --last", None),
         ("opencode --session ses_ab12", "ses_ab12"),
+        (f"copilot -r {ID}", ID),
+        ("copilot --connect", None),
+        (f"qwen -r {ID}", ID),
+        ("qwen -c", None),
     ],
 )
 def test_what_a_person_chose_is_left_alone(line: str, conversation: str | None) -> None:

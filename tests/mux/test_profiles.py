@@ -70,6 +70,8 @@ def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
             "line 5: '(' is no regular expression: missing ), unterminated subpattern",
         ),
         (GOOD + RULE + RULE.replace("every", "evry"), "line 14: no key 'evry' of a rule; there are: name, says, "),
+        (GOOD + RULE.replace("dialog", "title") + "paste = true\n", "line 10: 'paste' is for rules of the screen"),
+        (GOOD + RULE + "paste = 1\n", "line 10: 'paste' needs true or false"),
         (GOOD + RULE.replace("['x']", "'x'"), "line 8: 'every' needs a list of patterns"),
         (GOOD + RULE.replace("waiting", "resting"), "line 6: 'says' must be one of working, waiting, idle"),
         (GOOD + "[limit]\nresume = ['Escape']\n", "line 4: 'limit.prompt' needs a line of text"),

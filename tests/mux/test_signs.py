@@ -32,13 +32,15 @@ class Shown:
         status, _, self.about = said["expected"].partition(" ")
         self.status = Status(status)
         self.title = said.get("title", "")
+        self.paste = {"on": True, "off": False}.get(said.get("paste", ""))
         self.rows = [line[1:] for line in lines if line.startswith("|")]
 
     def __repr__(self) -> str:
         return self.name
 
     def verdict(self, signs: Signs, *, rows: list[str] | None = None) -> Verdict:
-        found = [signs.title(self.title, 1.0), signs.screen(self.rows if rows is None else rows, 1.0)]
+        screen = signs.screen(self.rows if rows is None else rows, 1.0, paste=self.paste)
+        found = [signs.title(self.title, 1.0), screen]
         return judge({one.source: one for one in found if one is not None}, 2.0)
 
 
@@ -49,7 +51,8 @@ LINES = [shown for shown in WAITING if shown not in DIALOGS]
 
 
 def test_there_are_screens_of_each_kind() -> None:
-    assert {shown.profile.name for shown in ALL} >= {"claude", "codex", "gemini", "opencode"}
+    names = {"aider", "claude", "codex", "copilot", "gemini", "opencode", "qwen"}
+    assert {shown.profile.name for shown in ALL} >= names
     assert {shown.status for shown in ALL} >= {Status.WORKING, Status.WAITING, Status.IDLE}
 
 
@@ -61,10 +64,10 @@ def test_a_screen_says_what_is_right(shown: Shown) -> None:
 
 @pytest.mark.parametrize("shown", DIALOGS, ids=repr)
 def test_a_dialog_is_read(shown: Shown) -> None:
-    reading = shown.profile.signs.screen(shown.rows, 1.0)
+    reading = shown.profile.signs.screen(shown.rows, 1.0, paste=shown.paste)
     assert reading is not None and reading.source is Source.SCREEN
     assert len(reading.options) >= 2, reading
-    assert re.search(r"touch|sleep|colour|trust|What do you want", reading.text), reading
+    assert re.search(r"touch|sleep|colour|trust|git|What do you want", reading.text), reading
 
 
 @pytest.mark.parametrize("shown", DIALOGS, ids=repr)
@@ -83,7 +86,7 @@ def test_what_is_published_does_not_deny_a_dialog(shown: Shown) -> None:
 
     idle = Reading(Source.PUBLISHED, Status.IDLE, "program status idle", 3.0)
     for rules in (shown.profile.signs.rules, ()):
-        screen = Signs(shown.profile.signs.composer, rules).screen(shown.rows, 1.0)
+        screen = Signs(shown.profile.signs.composer, rules).screen(shown.rows, 1.0, paste=shown.paste)
         assert screen is not None
         assert judge({Source.PUBLISHED: idle, Source.SCREEN: screen}, 4.0).status is not Status.IDLE
 
@@ -141,7 +144,7 @@ def day(month: int, number: int, hour: int, minute: int) -> float:
 )
 def test_when_a_limit_ends_is_read(name: str, resets: float | None) -> None:
     [shown] = [one for one in ALL if one.name == name]
-    reading = shown.profile.signs.screen(shown.rows, day(11, 27, 18, 15), UTC)
+    reading = shown.profile.signs.screen(shown.rows, day(11, 27, 18, 15), zone=UTC)
     assert reading is not None and reading.resets == resets
     if "usage" in name and shown in LINES:
         assert re.match("You.ve hit your ", reading.text) and not reading.options
@@ -181,7 +184,7 @@ BOXED = """
 
 
 def test_when_a_limit_in_a_box_ends_is_read() -> None:
-    reading = PROFILES["gemini"].signs.screen(BOXED.splitlines(), day(11, 27, 18, 15), UTC)
+    reading = PROFILES["gemini"].signs.screen(BOXED.splitlines(), day(11, 27, 18, 15), zone=UTC)
     assert reading is not None
     assert (reading.about, reading.options, reading.resets) == ("limit", ("Keep trying", "Stop"), day(11, 28, 4, 30))
 
@@ -200,6 +203,23 @@ def test_the_first_rule_that_matches_counts() -> None:
 
     assert [rule("x"), rule("x y"), rule("z"), rule("x", "w")] == ["a", "b", "b", "no rule matches"]
     assert rule("x", "", "  ") == "a", "blank rows at the end do not count"
+
+
+def test_a_rule_may_ask_whether_lines_are_read() -> None:
+    signs = Signs("^>", (Rule("reads none", Status.WORKING, "screen", every=("^>",), paste=False),))
+    said = {paste: signs.screen(["> go"], 0.0, paste=paste) for paste in (True, False, None)}
+    assert {paste: one and one.says for paste, one in said.items()} == {
+        True: Status.IDLE,
+        False: Status.WORKING,
+        None: Status.IDLE,
+    }
+
+
+def test_the_question_in_the_row_of_the_answers_is_read() -> None:
+    rule = Rule("confirm", Status.WAITING, "bottom 1", every=(r"\[y/n\]",), about="approval", answers=r"\[(y)/(n)\]")
+    reading = Signs("", (rule,)).screen(["touch it", "Run that? [y/n]"], 0.0)
+    assert reading is not None
+    assert (reading.text, reading.options) == ("touch it\nRun that?", ("y", "n"))
 
 
 def test_the_title_and_nothing_else_is_for_a_rule_of_titles() -> None:

@@ -19,7 +19,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import pytest
-from scripted_api import ScriptedApi
+from scripted_api import CHAT, ScriptedApi
 from world import World, wait_until
 
 from agentmux.mux import VERSION
@@ -54,6 +54,16 @@ class Agent(NamedTuple):
     """Keys that end it while it is idle."""
     footer: int
     """Rows at the bottom that look the same in each of its sessions."""
+    stop: tuple[str, ...] = ("Escape",)
+    """Keys that interrupt it."""
+    deny: tuple[str, ...] = ("Escape",)
+    """Keys that answer no to what it wants to do."""
+    rest: str = ""
+    """What it shows at rest and never at work, where it goes on for a moment after the model's answer."""
+    shift_enter: bool = True
+    """Whether it begins a new line at Shift+Enter."""
+    goes_on: bool = True
+    """Whether it tells the model what a command printed, without being asked to."""
     pause: float = 0.0
     """Seconds to wait between text and Enter, or Enter becomes part of the text."""
 
@@ -160,6 +170,42 @@ def _pi_files(work: str, url: str) -> Mapping[str, Any]:
     }
 
 
+def _aider_files(work: str, url: str) -> Mapping[str, Any]:
+    return {
+        ".aider.conf.yml": f"""
+model: openai/{CHAT}
+weak-model: openai/{CHAT}
+edit-format: diff
+map-tokens: 0
+git: false
+check-update: false
+show-model-warnings: false
+show-release-notes: false
+detect-urls: false
+analytics-disable: true
+""",
+        ".aider/caches/model_prices_and_context_window.json": {f"openai/{CHAT}": {"max_input_tokens": 100_000}},
+    }
+
+
+def _copilot_files(work: str, url: str) -> Mapping[str, Any]:
+    return {".copilot/config.json": {"banner": "never", "trusted_folders": [work]}}
+
+
+def _qwen_files(work: str, url: str) -> Mapping[str, Any]:
+    return {
+        ".qwen/settings.json": {
+            "security": {"auth": {"selectedType": "openai"}, "folderTrust": {"enabled": False}},
+            "general": {"enableAutoUpdate": False, "disableUpdateNag": True},
+            "privacy": {"usageStatisticsEnabled": False},
+            "telemetry": {"enabled": False},
+            "model": {"name": "scripted"},
+            "ui": {"hideTips": True},
+            "memory": {"enableManagedAutoMemory": False, "enableManagedAutoDream": False},
+        }
+    }
+
+
 _MODULES = "{packages}/node_modules"
 
 AGENTS: dict[str, Agent] = {
@@ -211,6 +257,7 @@ AGENTS: dict[str, Agent] = {
         approval="Permission required",
         leave=("C-c",),
         footer=7,
+        stop=("Escape", "Escape"),
     ),
     "pi": Agent(
         (f"{_MODULES}/node/bin/node", f"{_MODULES}/@earendil-works/pi-coding-agent/dist/bundle/cli.js"),
@@ -220,6 +267,51 @@ AGENTS: dict[str, Agent] = {
         approval="",
         leave=("C-d",),
         footer=4,
+    ),
+    "aider": Agent(
+        ("{packages}/venv-aider/bin/aider",),
+        _aider_files,
+        lambda url: {
+            "OPENAI_API_BASE": f"{url}/v1",
+            "OPENAI_API_KEY": "scripted",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        },
+        composer="diff>",
+        approval="Run shell command?",
+        leave=("C-d",),
+        footer=1,
+        stop=("C-c",),
+        deny=("n", "Enter"),
+        shift_enter=False,
+        goes_on=False,
+    ),
+    "copilot": Agent(
+        (f"{_MODULES}/@github/copilot-linux-x64/copilot",),
+        _copilot_files,
+        lambda url: {
+            "COPILOT_PROVIDER_BASE_URL": f"{url}/v1",
+            "COPILOT_PROVIDER_API_KEY": "scripted",
+            "COPILOT_MODEL": "scripted",
+            "COPILOT_OFFLINE": "true",
+            "COPILOT_AUTO_UPDATE": "false",
+        },
+        composer="/ commands",
+        approval="Do you want to run this command?",
+        leave=("C-c", "C-c"),
+        footer=4,
+        stop=("C-c",),
+        rest="/ commands",
+        pause=0.1,
+    ),
+    "qwen": Agent(
+        (f"{_MODULES}/node/bin/node", f"{_MODULES}/@qwen-code/qwen-code/cli.js"),
+        _qwen_files,
+        lambda url: {"OPENAI_API_KEY": "scripted", "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_MODEL": "scripted"},
+        composer="Type your message",
+        approval="Allow execution of",
+        leave=("C-c", "C-c"),
+        footer=9,
+        pause=0.1,
     ),
 }
 

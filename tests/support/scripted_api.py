@@ -77,6 +77,8 @@ REPLIES: dict[str, Callable[[int], Iterator[Step]]] = {
     "think": lambda count: iter([Pause(count or 4), "I have thought. "]),
     "tool": lambda count: iter(["I will run a command. ", Shell("touch approved.txt")]),
     "sleep": lambda count: iter(["I will wait. ", Shell(f"sleep {count or 3}")]),
+    "nap": lambda count: iter(["I will wait. ", Shell(f"command sleep {count or 3}")]),
+    "echo": lambda count: iter(["I will print. ", Shell("echo printed by touch")]),
     "ask": lambda count: iter([Question("Which colour?", ("Red", "Blue"))]),
     "prose": lambda count: iter([PROSE]),
     "fail": lambda count: iter([Refusal(500)]),
@@ -85,6 +87,7 @@ REPLIES: dict[str, Callable[[int], Iterator[Step]]] = {
 }
 """How a prompt with the word is answered, given the number after the word or 0."""
 
+_ADDED = re.compile(r"\A\s*<([a-z_-]+)>.*?</\1>\s*", re.DOTALL)
 _WORD = re.compile(rf"\b({'|'.join(REPLIES)})\b(?: (\d+))?")
 
 
@@ -111,8 +114,24 @@ def _questions(asked: Question) -> Json:
     return {"questions": [{**one, "id": "choice", "type": "choice"}]}
 
 
-ASKERS: tuple[str, ...] = ("AskUserQuestion", "ask_user", "question")
-"""The agents' tools for questions to the user."""
+def _form(asked: Question) -> Json:
+    """Return what two agents need that have a tool of the same name."""
+    field = {"type": "string", "title": "Choice", "enum": list(asked.choices)}
+    return {**_questions(asked), "message": asked.text, "requestedSchema": {"properties": {"choice": field}}}
+
+
+ASKERS: dict[str, Callable[[Question], Json]] = {
+    "AskUserQuestion": _questions,
+    "ask_user": _form,
+    "question": _questions,
+    "request_user_input": _questions,
+    "ask_user_question": _questions,
+}
+"""The agents' tools for questions to the user. The last is for one that does not tell of it, and has it."""
+
+
+CHAT = "scripted-chat"
+"""The model for an agent without tools: it runs what stands in a block of shell code."""
 
 
 class Turn(NamedTuple):
@@ -120,11 +139,17 @@ class Turn(NamedTuple):
 
     prompt: str | None
     tools: list[str]
+    chat: bool = False
+
+    @property
+    def side(self) -> bool:
+        """Whether it is the agent's own business: a title, a summary."""
+        return not self.tools and not self.chat
 
 
 def turn(body: Json) -> Turn:
     """Read a request, of any of the APIs."""
-    tools = []
+    tools, chat = [], body.get("model") == CHAT
     for tool in body.get("tools") or ():
         functions = tool.get("functionDeclarations") or [tool.get("function") or tool]
         tools += [function.get("name", "") for function in functions]
@@ -136,13 +161,14 @@ def turn(body: Json) -> Turn:
         said: list[str] = []
         if message.get("role") == "user":
             # What the agent adds to what the user said stands in tags, or in brackets.
-            texts = [part.get("text") or "" for part in parts]
+            texts = [_ADDED.sub("", part.get("text") or "") for part in parts]
             said = [text for text in texts if text and not re.match(r"\s*<[a-z_-]+>|\[Request interrupted", text)]
         if ran and not (said and "tool_result" in kinds):  # which may come with the next prompt
             return Turn(None, tools)
         if said:
-            return Turn(said[-1], tools)
-    return Turn("", tools)
+            # To what the user said, the chat's agent adds paragraphs.
+            return Turn(said[-1].partition("\n\n")[0] if chat else said[-1], tools, chat)
+    return Turn("", tools, chat)
 
 
 Said = str | tuple[str, Json]
@@ -264,7 +290,7 @@ class ScriptedApi:
         """Return what to do in a turn, and the request's number."""
         with self.lock:
             self.requests += 1
-            if not asked.tools:  # the agent's own business: titles, summaries
+            if asked.side:
                 return ["Side answer."], self.requests
             if asked.prompt is None:
                 return ["The tool has run."], self.requests
@@ -320,7 +346,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         asked = turn(body)
         times = [time.time(), 0.0]
-        if asked.tools:
+        if not asked.side:
             self.server.api.turns.append(times)
             self.server.api.bodies.append(body)
         try:
@@ -336,7 +362,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for event in events(self._said(steps, asked.tools), number):
+        for event in events(self._said(steps, asked), number):
             name = f"event: {event['type']}\n" if "type" in event else ""
             self.wfile.write(f"{name}data: {json.dumps(event)}\n\n".encode())
         if events is _completions:
@@ -354,14 +380,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps({"type": "error", "error": error}).encode())
 
-    def _said(self, steps: list[Step], tools: list[str]) -> Iterator[Said]:
+    def _said(self, steps: list[Step], asked: Turn) -> Iterator[Said]:
         for step in steps:
             if isinstance(step, str):
                 yield step
             elif isinstance(step, Pause):
                 self.server.api.closing.wait(step.seconds)
+            elif isinstance(step, Shell) and asked.chat:
+                yield f"\n```bash\n{step.command}\n```\n"
             elif isinstance(step, Shell):
-                shell = next(name for name in SHELLS if name in tools)
+                shell = next(name for name in SHELLS if name in asked.tools)
                 yield shell, SHELLS[shell](step.command)
             elif isinstance(step, Question):
-                yield next(name for name in ASKERS if name in tools), _questions(step)
+                asker = next((name for name in ASKERS if name in asked.tools), [*ASKERS][-1])
+                yield asker, ASKERS[asker](step)
