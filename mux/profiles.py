@@ -16,6 +16,10 @@
 
     [hooks]                            what to start it with, and what that tells: see hooks.py
 
+    [published]                        the file in which it says what it does: see published.py
+
+    [events]                           its stream of events: see streamed.py
+
     [signs]                            what its title and screen say: see signs.py
 
 The file's name is the agent's.
@@ -28,7 +32,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import conversation, hooks, signs
+from . import conversation, hooks, published, signs, streamed
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -45,6 +49,8 @@ KINDS = {
     "recognise": Kind.TABLE,
     "conversation": Kind.TABLE,
     "hooks": Kind.TABLE,
+    "published": Kind.TABLE,
+    "events": Kind.TABLE,
     "signs": Kind.TABLE,
 }
 RECOGNISE = {"commands": Kind.WORDS, "packages": Kind.WORDS}
@@ -78,6 +84,8 @@ class Profile:
     marks: Marks
     conversations: conversation.Conversations
     hooks: hooks.Hooks
+    published: published.Published
+    events: streamed.Streamed
     signs: signs.Signs
     path: str
 
@@ -115,6 +123,8 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
         conversation.parsed(table.get("conversation", {}), wrong),
         hooks.parsed(table.get("hooks", {}), wrong),
+        published.parsed(table.get("published", {}), wrong),
+        streamed.parsed(table.get("events", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
         path,
     )
