@@ -216,6 +216,10 @@ class Mux:
         """Return the profile of what a command line starts, None: of what the session was started with."""
         return self.statuses.profile(session.row.argv if argv is None else argv)
 
+    def converses(self, session: Session, conversation: str) -> None:
+        """A session's agent has another conversation open."""
+        self.statuses.converses(session, conversation)
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """A session does something else now."""
         self.statuses.judged(session, before, verdict, readings)
@@ -278,6 +282,7 @@ class Mux:
         self._stopping = True
         self.memory.close()  # the next server does not expect files to go
         self.loop.remove_reader(self._link.fileno())
+        self.statuses.close()
         for session in self.live():
             session.close()
         if self._upgrade is not None and not self._upgrade.done():
@@ -574,6 +579,7 @@ class Mux:
         problem, status = "", 127
         if self.config().text("agent-hooks") == "on":
             argv = opening.hooked(self.profile(session, None), argv, hook_argv(self.socket))
+            argv = self.statuses.following.prepare(session, argv, child)
         program = programs.find(argv[0], row.cwd, child.get("PATH", os.defpath))
         if not programs.is_folder(row.cwd):
             problem = f"folder {row.cwd!r} does not exist"
@@ -601,6 +607,7 @@ class Mux:
             finally:
                 del self._spawning[row.id]
         if problem:
+            self.statuses.following.ended(session)
             if session.state is State.STARTING:
                 session.start_failed(status)
             raise SpawnFailed(row.argv[0], problem)
@@ -610,6 +617,7 @@ class Mux:
         session = self._sessions[event.pane]
         session.begin(event.fd, event.pid)
         session.started(self.now())
+        self.statuses.following.started(session)
         future = self._spawning.get(event.pane)
         if future is not None and not future.done():
             future.set_result(None)
