@@ -206,6 +206,6 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Streamed:
                 f"{kind!r} is none of working, idle, waiting ABOUT, answered, conversation, or empty",
                 *("events", "kinds", kind),
             )
-    lists = {"words": words(table, "words"), "texts": words(table, "texts")}
     keys = {key: str(table.get(key, "")) for key in _KEYS}
-    return Streamed(unless=frozenset(words(table, "unless")), kinds=kinds, **lists, **keys)
+    added, unless, texts = (words(table, key) for key in ("words", "unless", "texts"))
+    return Streamed(added, frozenset(unless), texts=texts, kinds=kinds, **keys)

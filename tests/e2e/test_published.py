@@ -178,7 +178,14 @@ print(sys.argv[1:], sorted(name for name in os.environ if name.startswith("OURS_
 print(">", flush=True)
 readers, count = [], []
 def serve():
-    server = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+    port = int(sys.argv[sys.argv.index("--port") + 1])
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+        print("anybody could have taken the port", flush=True)
+        return
+    except OSError:
+        pass
+    server = socket.create_server(("127.0.0.1", port))
     proof = base64.b64encode(f"{os.environ['OURS_USER']}:{os.environ['OURS_PASSWORD']}".encode())
     while True:
         connection, _ = server.accept()

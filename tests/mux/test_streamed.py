@@ -1,11 +1,14 @@
 """What an agent's stream of events says, and what it is started with for it."""
 
+import os
+import socket
+import sys
 from typing import Any
 
 import pytest
 
 from agentmux.mux import opening
-from agentmux.mux.eventstream import Access, decoded
+from agentmux.mux.eventstream import Access, decoded, listens
 from agentmux.mux.profiles import Profiles
 from agentmux.mux.streamed import MOST_ASKED, Followed, parsed
 from agentmux.mux.verdict import Status
@@ -140,6 +143,27 @@ def test_no_text_of_what_it_takes_to_read_has_the_password() -> None:
     access = Access(5, "/event", "u", "secret")
     assert "secret" not in f"{access} {access!r}"
     assert b"Authorization: Basic dTpzZWNyZXQ=\r\n" in access.request() and access.request().endswith(b"\r\n\r\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")
+def test_only_what_this_user_serves_is_asked() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert not listens(port)
+        server.listen()
+        assert listens(port)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_what_another_user_serves_is_not() -> None:
+    os.seteuid(12345)
+    try:
+        server = socket.create_server(("127.0.0.1", 0))
+    finally:
+        os.seteuid(0)
+    with server:
+        assert not listens(server.getsockname()[1])
 
 
 GOOD = {"words": ["{port}"], "path": "/e", "user": "U", "password": "P", "type": "t", "values": "v"}
