@@ -51,7 +51,7 @@ class StatusFile:
             self._seen = None
             return None
         self._said = None if text is None else self._published.said(text, self._pid, self._started, at)
-        self._seen = seen if self._said is not None else None  # or it was being written
+        self._seen = seen  # from before it was read: what was written since is another change
         return self._said
 
 

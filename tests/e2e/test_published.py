@@ -195,6 +195,8 @@ def serve():
         if b"Authorization: Basic " + proof + b"\\r\\n" not in head or not head.startswith(b"GET /event "):
             connection.sendall(b"HTTP/1.1 401 Unauthorized\\r\\nContent-Length: 0\\r\\n\\r\\n")
             connection.close()
+            count.append(1)
+            print("> refused", len(count), flush=True)
             continue
         head = b"HTTP/1.1 200 OK", b"Content-Type: text/event-stream", b"Transfer-Encoding: chunked", b"", b""
         connection.sendall(b"\\r\\n".join(head))
@@ -307,6 +309,10 @@ def test_the_users_own_password_is_used(world: World) -> None:
     serves(world, options=("-e", "OURS_PASSWORD=mine"))
     with open(f"/proc/{world.info('one')['pid']}/environ", "rb") as file:
         assert b"OURS_PASSWORD=mine" in file.read().split(b"\0")
+    world.run("kill", "-t", "one").ok()
+    serves(world, name="two", options=("-e", "OURS_PASSWORD="))
+    with open(f"/proc/{world.info('two')['pid']}/environ", "rb") as file:
+        assert b"OURS_PASSWORD=" not in file.read().split(b"\0"), "anybody could read its events"
 
 
 @pytest.mark.parametrize("words", [("other",), ("--port", "0")])
@@ -322,10 +328,14 @@ def test_nothing_is_added_where_hooks_are_off(world: World) -> None:
 
 
 def test_who_refuses_is_asked_once(world: World) -> None:
-    program = SERVES.replace("proof = base64", "proof = b'x' + base64")
-    world.new("one", world.agent(STREAM, program))
+    world.new("one", world.agent(STREAM, SERVES.replace("proof = base64", "proof = b'x' + base64")))
     wait_until(lambda: "its events can't be followed: the answer is 401" in world.log, what="it is in the log")
+    serves(world, name="two")
+    for count in ("2", "3", "4"):  # which takes longer than another try would
+        tell(world, "break", name="two")
+        world.shows("two", f"read by {count}")
     assert world.log.count("can't be followed") == 1
+    assert not [row for row in world.screen("one") if "refused 2" in row]
     world.does("one", "idle")
 
 

@@ -157,11 +157,15 @@ def test_links_pipes_folders_and_what_is_big_are_not_read(agent: Callable[..., t
     path.unlink()
     os.mkfifo(path)
     assert says(file) is None, "and it did not wait for a writer"
+    writer = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    os.write(writer, mine(path, status="busy").encode())
+    assert says(file) is None
+    os.close(writer)
     path.unlink()
     path.mkdir()
     assert says(file) is None
     path.rmdir()
-    path.write_text(mine(path, status="busy", more="x" * MOST))
+    path.write_text(mine(path, status="busy") + " " * MOST)
     assert says(file) is None
     path.write_text(mine(path, status="busy"))
     assert says(file) is Status.WORKING

@@ -32,6 +32,9 @@ def test_events_come_out_as_they_went_in(told: list[str], end: str, cuts: list[i
 def test_an_event_may_have_several_lines_and_no_blank() -> None:
     assert Events().feed(b"data:a\ndata: b\ndata\n\n") == ["a\nb\n"]
     assert Events().feed(b"event: x\n\n\n\n") == []
+    events = Events()
+    assert events.feed(b"data: a\r") == []
+    assert events.feed(b"\ndata: b\r\n\r\n") == ["a\nb"]
 
 
 @pytest.mark.parametrize("line", [b"x" * 100_000, b"data: " + b"y" * 100_000])
@@ -43,7 +46,8 @@ def test_one_that_is_too_long_is_left_out_and_nothing_is_kept(line: bytes) -> No
         assert len(events._rest) <= LONGEST + len(line)
     assert events.feed(b"\ndata: rest\n\ndata: 2\n\n") == ["2"]
     many = b"".join(b"data: " + b"z" * 1000 + b"\n" for _ in range(LONGEST // 1000 + 5))
-    assert events.feed(many + b"\ndata: 3\n\n") == ["3"]
+    assert events.feed(many) == [] and sum(map(len, events._data)) <= LONGEST
+    assert events.feed(b"\ndata: 3\n\n") == ["3"]
     assert events._rest == b"" and not events._data
 
 
