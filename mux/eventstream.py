@@ -30,8 +30,8 @@ ANSWER = 2.0
 HEAD = 1 << 14
 """Bytes that the head of an answer may have."""
 
-READ = 1 << 16
-"""Bytes read at once: less than 1 ms to parse, then others have their turn."""
+READ = 1 << 14
+"""Bytes read at once: the small events of a reply, of which they hold 90, take 0.5 ms to parse, then others have a turn."""
 
 
 class Refused(Exception):

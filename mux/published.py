@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .hooks import SAYS
-from .notes import clean
 from .tables import Kind, check, words
 from .verdict import ABOUT, Reading, Source
 
@@ -84,14 +83,13 @@ class Published:
             values.get(key) for key in (self.status, self.about, self.at, self.conversation)
         )
         named = conversation if isinstance(conversation, str) and len(conversation) <= LONGEST_ID else ""
-        found = self.states.get(f"{status} {about}", self.states.get(str(status), ""))
-        says, _, what = found.partition(" ")
+        name = f"{status} {about}" if f"{status} {about}" in self.states else str(status)
+        says, _, what = self.states.get(name, "").partition(" ")
         if says not in SAYS:
             return Said(None, named)
         if isinstance(since, int) and 0 < since / 1000 < at:
             at = since / 1000
-        rule = " ".join(clean(str(word), 40) for word in (self.status, status, about) if word)
-        return Said(Reading(Source.FILE, SAYS[says], rule, at, what), named)
+        return Said(Reading(Source.FILE, SAYS[says], f"{self.status} {name}", at, what), named)
 
 
 def parsed(table: Mapping[str, object], wrong: Wrong) -> Published:

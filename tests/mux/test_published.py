@@ -36,7 +36,7 @@ def text(**values: object) -> bytes:
 )
 def test_what_claude_publishes(status: str, about: str | None, says: Status, what: str) -> None:
     said = CLAUDE.said(text(status=status, waitingFor=about), 7, "55", 9.0)
-    rule = f"status {status} {about}" if about else f"status {status}"
+    rule = f"status {status} {about}" if what in ("approval", "question") else f"status {status}"
     assert said == Said(Reading(Source.FILE, says, rule, 5.0, what), "c1")
 
 
