@@ -31,7 +31,7 @@ HEAD = 1 << 14
 """Bytes that the head of an answer may have."""
 
 READ = 1 << 14
-"""Bytes read at once: the small events of a reply, of which they hold 90, take 0.5 ms to parse, then others have a turn."""
+"""Bytes read at once: the 90 small events of a reply that they hold take 0.5 ms to parse, then others have a turn."""
 
 
 class Refused(Exception):
