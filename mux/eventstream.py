@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 FIRST, LONGEST = 0.25, 30.0
-"""Seconds between two tries to connect: twice as many each time."""
+"""Seconds between two tries to connect: twice as many each time, few again once its session does something else."""
 
 ANSWER = 2.0
 """Seconds to wait for an answer: opencode leaves those without one who ask while it is starting."""
@@ -86,7 +86,13 @@ class EventStream:
         self._lost = lost
         self._refused = refused
         self._pause = FIRST
+        self._hurried = asyncio.Event()
         self._task = loop.create_task(self._follow())
+
+    def hurry(self) -> None:
+        """Something shows that its agent does something: try soon, if there is no connection."""
+        self._pause = FIRST
+        self._hurried.set()
 
     def close(self) -> None:
         """Follow no more."""
@@ -102,8 +108,12 @@ class EventStream:
                 return
             except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, BadChunk):
                 pass  # it is not there yet, or not any more
-            await asyncio.sleep(self._pause)
-            self._pause = min(2 * self._pause, LONGEST)
+            self._hurried.clear()
+            try:
+                async with asyncio.timeout(self._pause):
+                    await self._hurried.wait()
+            except TimeoutError:
+                self._pause = min(2 * self._pause, LONGEST)
 
     async def _read(self) -> None:
         async with asyncio.timeout(ANSWER):

@@ -92,6 +92,11 @@ class Following:
         if port is not None and variables.get(table.password):
             self._follow(session, Access(port, table.path, variables.get(table.user, ""), variables[table.password]))
 
+    def judged(self, session: Session) -> None:
+        """It does something else now: what could not be connected to may be there."""
+        if (stream := self._streams.get(session.id)) is not None:
+            stream.hurry()
+
     def ended(self, session: Session) -> None:
         """It is over, or begins anew."""
         self._prepared.pop(session.id, None)

@@ -89,6 +89,7 @@ class Statuses:
         if (profile := self.profile(session.row.argv)) is not None:
             rows = session.screen.text_rows
             self.converses(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))
+        self.following.judged(session)
         self._notifier.changed(session, before, verdict)
 
     def found(self, session: Session, started: float) -> None:

@@ -1,5 +1,6 @@
 """What an agent's stream of events says, and what it is started with for it."""
 
+import asyncio
 import os
 import socket
 import sys
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentmux.mux import opening
-from agentmux.mux.eventstream import Access, decoded, listens
+from agentmux.mux.eventstream import Access, EventStream, decoded, listens
 from agentmux.mux.profiles import Profiles
 from agentmux.mux.streamed import MOST_ASKED, Followed, parsed
 from agentmux.mux.verdict import Status
@@ -164,6 +165,32 @@ def test_what_another_user_serves_is_not() -> None:
         os.seteuid(0)
     with server:
         assert not listens(server.getsockname()[1])
+
+
+def test_who_does_something_is_connected_to_soon() -> None:
+    async def run() -> None:
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            access = Access(server.getsockname()[1], "/", "", "")
+            begun = asyncio.Event()
+
+            def ignore(*_: str) -> None: ...
+
+            loop = asyncio.get_running_loop()
+            stream = EventStream(loop, access, take=ignore, begun=begun.set, lost=ignore, refused=ignore)
+            stream._pause = 3600.0
+            await asyncio.sleep(0.05)  # the first try finds nothing
+            server.listen()
+            server.setblocking(False)
+            stream.hurry()
+            connection, _ = await asyncio.wait_for(loop.sock_accept(server), 10)
+            with connection:
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+                await loop.sock_sendall(connection, head)
+                await asyncio.wait_for(begun.wait(), 10)
+            stream.close()
+
+    asyncio.run(run())
 
 
 GOOD = {"words": ["{port}"], "path": "/e", "user": "U", "password": "P", "type": "t", "values": "v"}
