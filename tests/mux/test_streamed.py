@@ -179,7 +179,7 @@ def test_who_does_something_is_connected_to_soon() -> None:
             loop = asyncio.get_running_loop()
             stream = EventStream(loop, access, take=ignore, begun=begun.set, lost=ignore, refused=ignore)
             stream._pause = 3600.0
-            await asyncio.sleep(0.05)  # the first try finds nothing
+            await asyncio.sleep(0)  # a turn, in which the first try finds nothing
             server.listen()
             server.setblocking(False)
             stream.hurry()
