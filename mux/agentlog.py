@@ -3,9 +3,9 @@
 In a profile::
 
     [log]
-    files = ["{CLAUDE_CONFIG_DIR}/projects/*/{id}.jsonl", "{HOME}/.claude/projects/*/{id}.jsonl"]
-                                 where it is: {NAME} is a variable of the agent's environment, {id} the conversation,
-                                 {id:8} the first characters of that; the first that there is counts
+    files = ["$CLAUDE_CONFIG_DIR/projects/*/{id}.jsonl", "$HOME/.claude/projects/*/{id}.jsonl"]
+                                 where it is, below a variable of the agent's environment; {id} is the conversation,
+                                 {id:8} the first characters of that, * is anything; the first that there is counts
 
     [[log.entries]]              the first that fits a line says what it is
     says = "prompt"              prompt, reply, or usage for what is neither
@@ -147,10 +147,12 @@ class Log:
 
     def paths(self, environment: Mapping[str, str], conversation: str) -> Iterator[str]:
         """Yield where the log may be, the best first, as patterns for ``glob``."""
-        for template in self.files:
-            path = _filled(template, environment, conversation)
-            if path is not None:
-                yield path
+        for file in self.files:
+            name, slash, rest = file.removeprefix("$").partition("/")
+            folder = environment.get(name, "")
+            if folder.startswith("/"):
+                named = re.sub(r"\{id(?::(\d+))?\}", lambda m: _literal(conversation[: int(m[1] or 1000)]), rest)
+                yield _literal(folder) + slash + named
 
     def entry(self, line: str | bytes) -> Entry | None:
         """Return what a line says, None for nothing that matters."""
@@ -165,21 +167,9 @@ class Log:
         return next((found for shape in self.shapes if (found := shape.read(values))), None)
 
 
-def _filled(template: str, environment: Mapping[str, str], conversation: str) -> str | None:
-    missing = False
-
-    def fill(match: re.Match[str]) -> str:
-        nonlocal missing
-        name, _, count = match[1].partition(":")
-        if name == "id":
-            value = conversation[: int(count)] if count else conversation
-        else:
-            value = environment.get(name, "")
-            missing = missing or not value.startswith("/")
-        return re.sub(r"([*?[])", r"[\1]", value)
-
-    path = re.sub(r"\{([A-Za-z_]+(?::\d+)?)\}", fill, template)
-    return None if missing else path
+def _literal(text: str) -> str:
+    """Return a pattern for ``glob`` that only ``text`` matches."""
+    return re.sub(r"([*?[])", r"[\1]", text)
 
 
 def _at(values: object, path: str) -> object:
@@ -236,6 +226,9 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Log:
     entries = table.get("entries", [])
     assert isinstance(entries, list)
     shapes = [_shape(entry, at, wrong) for at, entry in enumerate(entries)]
+    for file in words(table, "files"):
+        if not re.fullmatch(r"\$\w+/.*\{id(?::\d+)?\}.*", file):
+            raise wrong("'log.files' needs paths as '$NAME/...{id}...'", "log", "files")
     if shapes and not table.get("files"):
         raise wrong("'log.entries' without 'log.files'", "log")
     return Log(words(table, "files"), tuple(shapes))

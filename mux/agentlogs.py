@@ -14,7 +14,7 @@ from typing import Protocol
 from agentmux.store.errors import StoreError
 from agentmux.store.usage import Answer, Place, Used
 
-from . import files, programs
+from . import files, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class AgentLogs:
         return self._places[session.id]
 
     def _found(self, session: Session, log: Log, conversation: str) -> str | None:
-        environment = programs.environment_of(session.pid) if session.live else {}
+        environment = sweep.variables(session.pid) if session.live else {}
         if not environment:
             environment = {"HOME": os.path.expanduser("~")}
         for pattern in log.paths(environment, conversation):

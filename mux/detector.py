@@ -10,7 +10,8 @@ from typing import Protocol
 
 from . import programs, zone
 from .screen import ProgressState
-from .verdict import HOLD, Reading, Settling, Source, Status, Verdict, judge
+from .statusfile import StatusFile
+from .verdict import HOLD, OWN, Reading, Settling, Source, Status, Verdict, judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ say so by them if it did not: rendering and searching its rows is what costs."""
 START = 30.0
 """Seconds for which an agent that nothing is known of yet counts as starting: opencode has been seen to take 20."""
 
+FILE_LATE = 0.5
+"""Seconds of silence after which a file in which a program publishes what it does is looked at once more: Claude Code
+has been seen to write it up to 0.15 s after what its terminal shows."""
+
 LATE = 1.0
 """Seconds by which a tool may have started before its agent was seen at work."""
 
-TELLING = (Source.PUBLISHED, Source.TITLE)
+TELLING = (*OWN, Source.TITLE)
 """What tells both that a program works and that it does not."""
 
 REPORTS = {
@@ -95,6 +100,10 @@ class Watched(Protocol):
         """Hear that it was looked at: something had changed."""
         ...
 
+    def converses(self, conversation: str) -> None:
+        """Hear which conversation its agent has open, when that is another one."""
+        ...
+
     def profile(self, argv: tuple[str, ...] | None) -> Profile | None:
         """Return the profile of what a command line starts, None: of the session's own."""
         ...
@@ -105,7 +114,9 @@ class Detector:
 
     __slots__ = (
         "_alive",
+        "_conversation",
         "_due",
+        "_file",
         "_foreground",
         "_last",
         "_loop",
@@ -128,6 +139,8 @@ class Detector:
         self._profile = watched.profile(None)
         self._started = loop.time()
         self._foreground = 0
+        self._file: StatusFile | None = None
+        self._conversation = ""
         self._alive = loop.time()
         self._last = 0.0
         self._screen_due = 0.0
@@ -192,6 +205,14 @@ class Detector:
         self.readings[Source.HOOK] = reading
         self.changed()
 
+    def streamed(self, reading: Reading | None) -> None:
+        """Take what its event stream says now, None for nothing, or where there is none any more."""
+        if reading is None:
+            self.readings.pop(Source.STREAM, None)
+        else:
+            self.readings[Source.STREAM] = reading
+        self.changed()
+
     def close(self) -> None:
         """Look no more."""
         if self._timer is not None:
@@ -229,6 +250,8 @@ class Detector:
             self._watched.judged(before.status, self.verdict, self.readings)
         if again is None and self.verdict.status is Status.STARTING:
             again = self._started + START
+        if self._file is not None and self._file.there and now < self._alive + FILE_LATE:
+            again = min(again or self._alive + FILE_LATE, self._alive + FILE_LATE)
         if again is not None:
             self._look_at(max(again, now + SOON))
 
@@ -262,6 +285,7 @@ class Detector:
         before = {source: self.readings.get(source) for source in TELLING}
         self._take(Source.PROCESS, self._process(at))
         self._take(Source.PUBLISHED, self._published(at))
+        self._read_file(at)
         self._take(Source.PROGRESS, _progress(watched.progress, at))
         signs = self._profile.signs if self._profile is not None else None
         screen = watched.screen
@@ -292,6 +316,19 @@ class Detector:
         else:
             self.readings[source] = reading
 
+    def _read_file(self, at: float) -> None:
+        """Take what its file says, which tells since when by itself; of an agent in a shell, not its conversation."""
+        said = self._file.read(at) if self._file is not None else None
+        if said is None or said.reading is None:
+            self.readings.pop(Source.FILE, None)
+        else:
+            self.readings[Source.FILE] = said.reading
+        if said is not None and said.conversation not in ("", self._conversation):
+            self._conversation = said.conversation
+            own = self._watched.profile(None)
+            if own is not None and self._profile is not None and own.name == self._profile.name:
+                self._watched.converses(said.conversation)
+
     def _published(self, at: float) -> Reading | None:
         report = self._watched.report
         if report is None:
@@ -317,6 +354,7 @@ class Detector:
                 found = watched.profile(programs.argv_of(group))
                 if found is not None and found.name != SHELL:
                     self._profile = found
+            self._file = StatusFile(self._profile.published, group) if self._profile is not None else None
         if self._profile is None or self._profile.name != SHELL:
             return None
         mark = watched.mark

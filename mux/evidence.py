@@ -68,6 +68,8 @@ def recalled(status: str, at: float, values: Mapping[str, object]) -> tuple[Verd
 SOURCES = {
     Source.PROCESS: "the process",
     Source.PUBLISHED: "what it publishes of itself (OSC 7501)",
+    Source.FILE: "its own file",
+    Source.STREAM: "its event stream",
     Source.HOOK: "its hook",
     Source.TITLE: "its title",
     Source.PROGRESS: "its progress report (OSC 9;4)",

@@ -239,6 +239,10 @@ class Mux:
         """A session has shown something, a moment ago."""
         self.memory.logs.soon(session)
 
+    def converses(self, session: Session, conversation: str) -> None:
+        """A session's agent has another conversation open."""
+        self.statuses.converses(session, conversation)
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """A session does something else now."""
         self.statuses.judged(session, before, verdict, readings)
@@ -307,6 +311,7 @@ class Mux:
         self.courier.close()
         self.memory.close()  # the next server does not expect files to go
         self.loop.remove_reader(self._link.fileno())
+        self.statuses.close()
         for session in self.live():
             session.close()
         if self._upgrade is not None and not self._upgrade.done():
@@ -613,6 +618,7 @@ class Mux:
         problem, status = "", 127
         if self.config().text("agent-hooks") == "on":
             argv = opening.hooked(self.profile(session, None), argv, hook_argv(self.socket))
+            argv = self.statuses.following.prepare(session, argv, child)
         program = programs.find(argv[0], row.cwd, child.get("PATH", os.defpath))
         if not programs.is_folder(row.cwd):
             problem = f"folder {row.cwd!r} does not exist"
@@ -640,6 +646,7 @@ class Mux:
             finally:
                 del self._spawning[row.id]
         if problem:
+            self.statuses.following.ended(session)
             if session.state is State.STARTING:
                 session.start_failed(status)
             raise SpawnFailed(row.argv[0], problem)
@@ -649,6 +656,7 @@ class Mux:
         session = self._sessions[event.pane]
         session.begin(event.fd, event.pid)
         session.started(self.now())
+        self.statuses.following.started(session)
         future = self._spawning.get(event.pane)
         if future is not None and not future.done():
             future.set_result(None)

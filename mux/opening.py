@@ -41,6 +41,14 @@ def hooked(profile: Profile | None, argv: Sequence[str], command: Sequence[str])
     return [*argv[:at], *profile.hooks.injected(argv[at:], command), *argv[at:]]
 
 
+def streamed(profile: Profile | None, argv: Sequence[str], port: int) -> list[str]:
+    """Return ``argv`` with what makes the agent serve its events at ``port``. Not where it begins no conversation."""
+    at = _place(profile, argv)
+    if profile is None or at is None or profile.conversations.other(argv[at:]):
+        return list(argv)
+    return [*argv[:at], *profile.events.injected(argv[at:], port), *argv[at:]]
+
+
 def resumed(profile: Profile | None, row: SessionRow) -> Opening | None:
     """Return what opens a session's conversation again; None where it is not known, or can't be opened."""
     at = _place(profile, row.argv)

@@ -16,6 +16,10 @@
 
     [hooks]                            what to start it with, and what that tells: see hooks.py
 
+    [published]                        the file in which it says what it does: see published.py
+
+    [events]                           its stream of events: see streamed.py
+
     [log]                              what it writes down of what is said: see agentlog.py
 
     [prompt]                           where a prompt is typed, and how: see composer.py
@@ -34,7 +38,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import agentlog, composer, conversation, hooks, limits, signs
+from . import agentlog, composer, conversation, hooks, limits, published, signs, streamed
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -51,6 +55,8 @@ KINDS = {
     "recognise": Kind.TABLE,
     "conversation": Kind.TABLE,
     "hooks": Kind.TABLE,
+    "published": Kind.TABLE,
+    "events": Kind.TABLE,
     "log": Kind.TABLE,
     "prompt": Kind.TABLE,
     "signs": Kind.TABLE,
@@ -87,6 +93,8 @@ class Profile:
     marks: Marks
     conversations: conversation.Conversations
     hooks: hooks.Hooks
+    published: published.Published
+    events: streamed.Streamed
     log: agentlog.Log
     composer: composer.Composer
     signs: signs.Signs
@@ -127,6 +135,8 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         Marks(frozenset(recognise["commands"]), frozenset(recognise.get("packages", ()))),
         conversation.parsed(table.get("conversation", {}), wrong),
         hooks.parsed(table.get("hooks", {}), wrong),
+        published.parsed(table.get("published", {}), wrong),
+        streamed.parsed(table.get("events", {}), wrong),
         agentlog.parsed(table.get("log", {}), wrong),
         composer.parsed(table.get("prompt", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),

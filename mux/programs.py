@@ -68,16 +68,6 @@ def argv_of(pid: int) -> tuple[str, ...]:
         return ()
 
 
-def environment_of(pid: int) -> dict[str, str]:
-    """Return the environment with which a process was started; nothing where the system does not tell."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            pairs = os.fsdecode(file.read(1 << 20)).split("\0")
-    except OSError:
-        return {}
-    return {name: value for name, equals, value in (pair.partition("=") for pair in pairs) if equals}
-
-
 def interactive(argv: Sequence[str]) -> bool:
     """Whether a shell with this command line reads its commands from the terminal."""
     words = iter(argv[1:])

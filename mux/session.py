@@ -127,6 +127,10 @@ class Host(Protocol):
         """The session has shown something, a moment ago."""
         ...
 
+    def converses(self, session: Session, conversation: str) -> None:
+        """The session's agent has another conversation open."""
+        ...
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """The session does something else now than ``before``, as far as these readings tell."""
         ...
@@ -592,6 +596,15 @@ class Session:
         """Take what a hook of its program's tells."""
         if self._detector is not None:
             self._detector.hook(reading)
+
+    def streamed(self, reading: Reading | None) -> None:
+        """Take what the event stream of its program says now."""
+        if self._detector is not None:
+            self._detector.streamed(reading)
+
+    def converses(self, conversation: str) -> None:
+        """Tell of the conversation that its agent has open now."""
+        self._host.converses(self, conversation)
 
     def resume_verdict(self, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """Go on from what the server before us knew."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from agentmux.store.errors import StoreError
 
 from . import evidence, hooks, opening
+from .following import Following
 from .notes import clean
 from .notifier import Notice, Notifier
 from .programs import desktop_command
@@ -70,13 +71,18 @@ class Owner(Protocol):
 
 
 class Statuses:
-    """The statuses and conversations of all sessions of one server."""
+    """The statuses and conversations of all sessions of one server.
+
+    Attributes:
+        following: the event streams of their agents.
+    """
 
     def __init__(self, owner: Owner, profiles: Profiles) -> None:
         self._owner = owner
         self._profiles = profiles
         self._resumer = Resumer(owner, self._settled)
         self._notifier = Notifier(owner.loop, config=owner.config, minute=_minute, tell=self._tell)
+        self.following = Following(owner, profile=self.profile, named=self.converses)
 
     def profile(self, argv: Sequence[str]) -> Profile | None:
         """Return the profile of what a command line starts."""
@@ -89,7 +95,8 @@ class Statuses:
         self._owner.publish("status", session, status=verdict.status.value, about=verdict.about or None, resets=resets)
         if (profile := self.profile(session.row.argv)) is not None:
             rows = session.screen.text_rows
-            self._named(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))
+            self.converses(session, opening.learned(profile, session.pid, lambda: rows(0, session.size[1])))
+        self.following.judged(session)
         self._notifier.changed(session, before, verdict)
         self._resumer.changed(session)
 
@@ -100,9 +107,11 @@ class Statuses:
         if known and last and last.at >= started:
             session.resume_verdict(*known)
             self._resumer.found(session, over=bool(last.evidence.get(OVER)))
+        self.following.found(session)
 
     def ended(self, session: Session) -> None:
         """A session is over."""
+        self.following.ended(session)
         self._notifier.ended(session)
         self._resumer.ended(session)
 
@@ -130,15 +139,27 @@ class Statuses:
         profile = None if session is None else self.profile(session.row.argv)
         if session is None or profile is None or event not in profile.hooks.events:
             return
-        self._named(session, values.get(profile.hooks.conversation))
+        self.converses(session, values.get(profile.hooks.conversation))
         if reading := profile.hooks.reading(event, values, self._owner.now()):
             session.hook(reading)
         self._owner.publish("hook", session, hook=event)
+
+    def converses(self, session: Session, conversation: str | None) -> None:
+        """Remember the conversation that an agent has open, if it is another one now."""
+        if not conversation or conversation == session.row.conversation:
+            return
+        rows = self._owner.stores.sessions
+        try:
+            rows.set_conversation(session.id, conversation)
+            session.refresh(rows.get(session.id))
+        except StoreError as error:
+            session.warn(f"its conversation is not written down: {error}")
 
     def close(self) -> None:
         """Tell nothing more."""
         self._notifier.close()
         self._resumer.close()
+        self.following.close()
 
     def _settled(self, session: Session) -> None:
         """A session's limit needs nothing any more, whatever the label says: a server after us is to know."""
@@ -158,17 +179,6 @@ class Statuses:
         profile = self.profile(session.row.argv)
         named = told.get(profile.hooks.conversation) if profile is not None else None
         return bool(named) and named == session.row.conversation
-
-    def _named(self, session: Session, conversation: str | None) -> None:
-        """Remember the conversation that an agent has open, if it is another one now."""
-        if not conversation or conversation == session.row.conversation:
-            return
-        rows = self._owner.stores.sessions
-        try:
-            rows.set_conversation(session.id, conversation)
-            session.refresh(rows.get(session.id))
-        except StoreError as error:
-            session.warn(f"its conversation is not written down: {error}")
 
     def _tell(self, notice: Notice) -> None:
         """Tell people: on the terminals of those who lead a session, on the desktop, and whoever follows."""

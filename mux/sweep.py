@@ -98,7 +98,7 @@ def kill(processes: Iterable[Process], number: int = signal.SIGKILL) -> None:
             if sys.platform == "linux":
                 handle = os.pidfd_open(process.pid)
                 try:
-                    if _started(process.pid) == process.started:
+                    if started(process.pid) == process.started:
                         signal.pidfd_send_signal(handle, number)
                 finally:
                     os.close(handle)
@@ -144,7 +144,8 @@ def _stat_fields(stat: bytes) -> list[bytes]:
     return stat[stat.rindex(b")") + 2 :].split()
 
 
-def _started(pid: int) -> str:
+def started(pid: int) -> str:
+    """Return when a process started, in clock ticks; "" where it is gone, or the system does not tell."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return _stat_fields(file.read())[19].decode()
@@ -158,6 +159,12 @@ def _environment(pid: int) -> list[bytes]:
             return file.read().split(b"\0")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
+
+
+def variables(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with; nothing where the system does not tell."""
+    pairs = (os.fsdecode(entry).partition("=") for entry in _environment(pid))
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def _marked(pid: int, session: bytes, socket: bytes) -> bool:

@@ -2,7 +2,8 @@
 
 A reading is what one source says now. Sources differ in how far they can be trusted, and in how they fail:
 
-- what a program publishes about itself (OSC 7501) is exact, as long as it is the newest;
+- what a program publishes about itself, on its terminal (OSC 7501), in a file or as a stream of events, is exact as
+  long as it is the newest: each may come a moment late, so of several the one that was said last counts;
 - a hook tells when something began and may miss its end: nothing fires on Esc, on a denial, on an API error;
 - a title or a progress report tells work from rest, and mostly not rest from a question;
 - the screen shows a dialog that nobody told of, and whether there is a place to type a prompt into.
@@ -45,6 +46,8 @@ class Source(enum.Enum):
 
     PROCESS = "process"
     PUBLISHED = "published"
+    FILE = "file"
+    STREAM = "stream"
     HOOK = "hook"
     TITLE = "title"
     PROGRESS = "progress"
@@ -113,6 +116,9 @@ class Verdict:
         return told(self) == told(other)
 
 
+OWN = (Source.PUBLISHED, Source.STREAM, Source.FILE)
+"""What a program publishes about itself, the best first where two were said at the same moment."""
+
 _TOLD = (Source.PROCESS, Source.TITLE, Source.PROGRESS, Source.HOOK)
 """What tells of work where nothing is published, the best first."""
 
@@ -141,11 +147,12 @@ def _weak(reading: Reading, status: Status) -> bool:
 
 def _decide(readings: Mapping[Source, Reading]) -> tuple[Status, Reading | None]:
     screen = readings.get(Source.SCREEN)
-    published = readings.get(Source.PUBLISHED)
+    own = [readings[source] for source in OWN if source in readings]
     if screen is not None and screen.says is Status.WAITING:
         # What is published may know better what it is about, but has neither its text nor the answers.
         return Status.WAITING, screen
-    if published is not None:
+    if own:
+        published = max(own, key=lambda one: one.at)
         return _rest(published, screen) if published.says is Status.IDLE else (published.says, published)
     told = [readings[source] for source in _TOLD if source in readings]
     hook = readings.get(Source.HOOK)
@@ -171,7 +178,7 @@ def _rest(told: Reading, screen: Reading | None) -> tuple[Status, Reading]:
     return Status.IDLE, told
 
 
-SURE = frozenset({Source.PROCESS, Source.PUBLISHED, Source.HOOK, Source.TITLE})
+SURE = frozenset({Source.PROCESS, *OWN, Source.HOOK, Source.TITLE})
 """Sources whose word counts at once. A screen is seen while it is being drawn."""
 
 HOLD = {Status.IDLE: 0.25, Status.UNKNOWN: 0.4}

@@ -44,6 +44,7 @@ PURE = {
     "mux/playback.py",
     "mux/progress.py",
     "mux/protocol.py",
+    "mux/published.py",
     "mux/recognise.py",
     "mux/redact.py",
     "mux/reset.py",
@@ -54,7 +55,9 @@ PURE = {
     "mux/sieve.py",
     "mux/signs.py",
     "mux/size.py",
+    "mux/sse.py",
     "mux/statusline.py",
+    "mux/streamed.py",
     "mux/tables.py",
     "mux/targets.py",
     "mux/verdict.py",
@@ -72,7 +75,7 @@ EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "b
 """Builtins that a pure file does not use."""
 
 DOORS = {
-    "asyncio": {"mux/server.py", "mux/mux.py", "mux/programs.py"},
+    "asyncio": {"mux/server.py", "mux/mux.py", "mux/programs.py", "mux/eventstream.py"},
     "cffi": {"mux/emulator/"},
     "_cffi_backend": {"mux/emulator/"},
     "click": {"cli/app.py"},

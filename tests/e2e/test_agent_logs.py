@@ -18,7 +18,7 @@ commands = ["ours"]
 [conversation]
 start = ["--session-id", "{new}"]
 [log]
-files = ["{HOME}/scribe/*/{id}.jsonl"]
+files = ["$HOME/scribe/*/{id}.jsonl"]
 [[log.entries]]
 says = "prompt"
 when = { kind = "user" }

@@ -168,12 +168,16 @@ def test_it_lies_where_the_agents_environment_says() -> None:
     ("table", "problem"),
     [
         ({"path": "x"}, "no key 'log.path'"),
+        ({"files": ["/f/{id}"]}, "'log.files' needs paths as"),
         ({"entries": [{"says": "prompt", "when": {"a": 1}, "text": "b"}]}, "without 'log.files'"),
-        ({"files": ["/f"], "entries": [{"says": "word"}]}, "'says' must be one of prompt, reply, usage"),
-        ({"files": ["/f"], "entries": [{"says": "prompt", "text": "a"}]}, "needs 'when'"),
-        ({"files": ["/f"], "entries": [{"says": "reply", "when": {"a": 1}}]}, "needs 'text'"),
-        ({"files": ["/f"], "entries": [{"says": "usage", "when": {"a": 1}, "usage": {"b": []}}]}, "no key 'b'"),
-        ({"files": ["/f"], "entries": [{"says": "prompt", "when": {"a": 1}, "text": "b", "ignore": "("}]}, "'('"),
+        ({"files": ["$HOME/{id}"], "entries": [{"says": "word"}]}, "'says' must be one of prompt, reply, usage"),
+        ({"files": ["$HOME/{id}"], "entries": [{"says": "prompt", "text": "a"}]}, "needs 'when'"),
+        ({"files": ["$HOME/{id}"], "entries": [{"says": "reply", "when": {"a": 1}}]}, "needs 'text'"),
+        ({"files": ["$HOME/{id}"], "entries": [{"says": "usage", "when": {"a": 1}, "usage": {"b": []}}]}, "no key 'b'"),
+        (
+            {"files": ["$HOME/{id}"], "entries": [{"says": "prompt", "when": {"a": 1}, "text": "b", "ignore": "("}]},
+            "'('",
+        ),
     ],
 )
 def test_a_profile_that_is_wrong_is_refused(table: dict[str, object], problem: str) -> None:

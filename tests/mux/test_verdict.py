@@ -1,12 +1,14 @@
 """The arbiter, as a table of what is read and what follows; and what flickers."""
 
+import itertools
+
 import pytest
 
 from agentmux.mux.lifecycle import State
 from agentmux.mux.verdict import HOLD, START_HOLD, Reading, Settling, Source, Status, Verdict, judge, over
 
 IDLE, WORKING, WAITING, UNKNOWN = Status.IDLE, Status.WORKING, Status.WAITING, Status.UNKNOWN
-PROCESS, PUBLISHED, HOOK, TITLE, PROGRESS, SCREEN = list(Source)[:6]
+PROCESS, PUBLISHED, FILE, STREAM, HOOK, TITLE, PROGRESS, SCREEN = list(Source)[:8]
 
 
 def verdict(*said: tuple[Source, Status] | tuple[Source, Status, float]) -> Verdict:
@@ -32,6 +34,24 @@ def verdict(*said: tuple[Source, Status] | tuple[Source, Status, float]) -> Verd
         ([(PUBLISHED, IDLE), (SCREEN, UNKNOWN)], UNKNOWN, SCREEN),
         ([(PUBLISHED, WORKING), (SCREEN, WAITING)], WAITING, SCREEN),
         ([(PUBLISHED, WAITING), (SCREEN, IDLE)], WAITING, PUBLISHED),
+        # so does what its own file and its event stream say: of several that which was said last
+        *[
+            row
+            for own in (FILE, STREAM)
+            for row in (
+                ([(own, WORKING), (SCREEN, IDLE)], WORKING, own),
+                ([(own, WORKING), (HOOK, IDLE), (TITLE, IDLE), (SCREEN, UNKNOWN)], WORKING, own),
+                ([(own, IDLE), (SCREEN, WORKING)], IDLE, own),
+                ([(own, IDLE)], IDLE, own),
+                ([(own, IDLE), (SCREEN, WAITING)], WAITING, SCREEN),
+                ([(own, IDLE), (SCREEN, UNKNOWN)], UNKNOWN, SCREEN),
+                ([(own, WAITING), (SCREEN, IDLE)], WAITING, own),
+                ([(own, IDLE, 9.0), (PUBLISHED, WORKING, 8.0)], IDLE, own),
+                ([(own, IDLE, 8.0), (PUBLISHED, WORKING, 9.0)], WORKING, PUBLISHED),
+                ([(own, WAITING, 9.0), (PUBLISHED, IDLE, 9.0)], IDLE, PUBLISHED),
+                ([(own, WORKING, 8.0), (HOOK, WAITING, 9.0), (SCREEN, UNKNOWN, 7.0)], WORKING, own),
+            )
+        ],
         # titles and progress tell of work
         ([(TITLE, WORKING), (SCREEN, IDLE)], WORKING, TITLE),
         ([(TITLE, IDLE), (SCREEN, WORKING)], WORKING, SCREEN),
@@ -66,25 +86,23 @@ def test_what_follows_from_what_is_read(
 
 
 def test_nothing_is_idle_without_evidence_or_under_a_dialog() -> None:
-    """All pairs and triples of readings, whatever they say."""
+    """Whatever all of them say, and whoever said it last."""
     says = [None, IDLE, WORKING, WAITING, UNKNOWN]
-    sources = [PUBLISHED, HOOK, TITLE, SCREEN]
+    sources = [PUBLISHED, FILE, STREAM, HOOK, TITLE, SCREEN]
     count = 0
-    for first in says:
-        for second in says:
-            for third in says:
-                for screen in says:
-                    values = zip(sources, (first, second, third, screen), strict=True)
-                    said = [(source, status) for source, status in values if status is not None]
-                    found = verdict(*said).status
-                    count += 1
-                    if screen is WAITING:
-                        assert found is WAITING
-                    if screen is UNKNOWN:
-                        assert found is not IDLE
-                    if IDLE not in (first, second, third, screen):
-                        assert found is not IDLE
-    assert count == len(says) ** 4
+    for last in (PUBLISHED, FILE, STREAM, HOOK):
+        for values in itertools.product(says, repeat=len(sources)):
+            pairs = zip(sources, values, strict=True)
+            said = [(source, status, 11.0 if source is last else 10.0) for source, status in pairs if status]
+            found = verdict(*said).status
+            count += 1
+            if values[-1] is WAITING:
+                assert found is WAITING
+            if values[-1] is UNKNOWN:
+                assert found is not IDLE
+            if IDLE not in values:
+                assert found is not IDLE
+    assert count == 4 * len(says) ** len(sources)
 
 
 def test_what_says_otherwise_is_named() -> None:
@@ -108,7 +126,7 @@ def test_what_the_screen_says_of_rest_must_stand_for_a_moment() -> None:
     assert (settling.verdict.status, settling.verdict.since) == (IDLE, 1.2)
 
 
-@pytest.mark.parametrize("source", [PROCESS, PUBLISHED, HOOK, TITLE])
+@pytest.mark.parametrize("source", [PROCESS, PUBLISHED, FILE, STREAM, HOOK, TITLE])
 def test_who_knows_is_believed_at_once(source: Source) -> None:
     settling = Settling(of(WORKING))
     assert settling.take(of(IDLE, source), 1.0) is None
