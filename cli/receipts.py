@@ -8,6 +8,7 @@ from agentmux.mux.asking import Asking, Phase, Queued
 from agentmux.mux.errors import AgentmuxError
 from agentmux.mux.session import Session
 from agentmux.mux.turnend import End
+from agentmux.mux.verdict import Status
 
 from .output import printable, safe
 
@@ -146,6 +147,8 @@ class _Way:
                 if not await asking.becomes(prompt, deadline):
                     return Receipt(session, prompt.id, prompt.phase.value, TIMEOUT, prompt.why)
                 prompt = asking.mux.courier.get(prompt.id)
+                if prompt.phase is Phase.QUEUED and session.verdict.status is Status.WAITING:
+                    return Receipt(session, prompt.id, End.NEEDED.value, NEEDED, prompt.why)
             receipt = Receipt(session, prompt.id, prompt.phase.value, PHASES[prompt.phase], prompt.why, prompt.proof)
         if not self._order.wait or receipt.status:
             return receipt

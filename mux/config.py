@@ -93,6 +93,7 @@ def _at_least(least: float) -> Callable[[Value], str]:
 OPTIONS = (
     Option("prefix", "C-b", "The prefix key.", _a_key),
     Option("default-command", "", "What a session without a command runs; empty: the user's shell.", _a_command),
+    Option("default-agent", "claude", "What agentmux run starts: an agent, or a command line.", _a_command),
     Option(
         "default-size", "{}x{}".format(*size.DETACHED), "Size of a session that nobody has attached to yet.", _a_size
     ),

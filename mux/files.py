@@ -6,17 +6,19 @@ import os
 import stat
 
 
-def opened(path: str, *, follow: bool = True) -> int:
+def opened(path: str, *, own: bool = False) -> int:
     """Return a descriptor of a regular file, which is the caller's to close.
 
+    ``own``: it must be this user's, and no link.
+
     Raises:
-        OSError: it can't be read, or is a pipe, a device, or, without ``follow``, a link.
+        OSError: it can't be read, or is something else.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-    fd = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if own else 0))
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or (own and found.st_uid != os.getuid()):
         os.close(fd)
-        raise OSError(0, "is no regular file", path)
+        raise OSError(0, "is no regular file" if not stat.S_ISREG(found.st_mode) else "is somebody else's", path)
     return fd
 
 

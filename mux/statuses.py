@@ -88,6 +88,10 @@ class Statuses:
         """Return the profile of what a command line starts."""
         return self._profiles.of(argv)
 
+    def profiles(self) -> list[Profile]:
+        """Return all profiles, the user's first."""
+        return self._profiles.all()
+
     def judged(self, session: Session, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """A session does something else now than ``before``."""
         self._write(session, verdict, readings)

@@ -7,9 +7,8 @@ ours, in which process and start time are right. What a link or a FIFO in its pl
 from __future__ import annotations
 
 import os
-import stat
 
-from . import sweep
+from . import files, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,12 +55,9 @@ class StatusFile:
 
 
 def _text(path: str) -> bytes | None:
-    """Return what a plain file of ours holds, None where it is none."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """Return what a plain file of ours holds, None where that is too much."""
+    fd = files.opened(path, own=True)
     try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid() or found.st_size > MOST:
-            return None
-        return os.read(fd, MOST)
+        return os.read(fd, MOST) if os.fstat(fd).st_size <= MOST else None
     finally:
         os.close(fd)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from world import World
 
-from agentmux.cli import app
+from agentmux.cli import app, receipts
 from agentmux.cli.commands import COMMANDS
 from agentmux.cli.commands import wait as wait_command
 from agentmux.mux import config, errors, events, keeper, paths, protocol, sessionerrors
@@ -156,7 +156,7 @@ def test_each_exit_status_is_in_the_manual() -> None:
     there = (*vars(errors).values(), *vars(sessionerrors).values())
     classes = [kind for kind in there if isinstance(kind, type) and issubclass(kind, AgentmuxError)]
     used = {kind.status for kind in classes} | {wait_command.LOST, wait_command.ENDED, wait_command.KILLED}
-    used |= {wait_command.NEEDED}
+    used |= {wait_command.NEEDED, *receipts.PHASES.values(), *receipts.ENDS.values()}
     assert documented == used | {0, 126, 127, 128, 130, 141}
 
 

@@ -58,6 +58,7 @@ COMMANDS = (
     Command("kill", "kill-session"),
     Command("send", "send-keys"),
     Command("queue"),
+    Command("run"),
     Command("interrupt", "int"),
     Command("history", repeatable=True),
     Command("messages", repeatable=True),

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
-from agentmux.mux import files
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import AgentmuxError, BadUsage
 from agentmux.mux.screen import UnknownKey
 from agentmux.mux.session import Session
-from agentmux.mux.sessionerrors import NothingToSend, TooLong
 
-from .. import receipts
+from .. import prompts, receipts
 from ..app import Argument, Option
 from . import options
 from .options import Json, Targets, Timeout
-
-LONGEST = 1 << 22
-"""Bytes of a prompt that is read from a file or from standard input: no agent takes as much."""
 
 
 async def run(
@@ -61,7 +55,13 @@ async def run(
     if text == ["-"] and len(sessions) == 1 and not (json or wait or asking.mux.courier.knows(sessions[0])):
         await _piped(asking, sessions[0])
         return None
-    said = await _text(asking, text, file, history)
+    if not text and not file and history is None and enter:
+        for session in sessions:
+            session.type_in(session.screen.keys(["Enter"]))
+        return None
+    if history is not None and (text or file):
+        raise BadUsage("send: --history takes no text and no file")
+    said = _recalled(asking, history) if history is not None else await prompts.read(asking, "send", text, file)
     if not enter:
         for session in sessions:
             session.type_in(said.encode("utf-8", "surrogateescape"))
@@ -85,32 +85,6 @@ def _sessions(asking: Asking, target: list[str] | None, label: list[str] | None)
     if not found:
         raise AgentmuxError("no running session has that label", hint="see: agentmux ls -F '{name} {labels}'")
     return found
-
-
-async def _text(asking: Asking, text: list[str] | None, file: str, history: int | None) -> str:
-    if (text is not None) + bool(file) + (history is not None) > 1:
-        raise BadUsage("send: a text, --file and --history exclude each other")
-    if history is not None:
-        return _recalled(asking, history)
-    if file and file != "-":
-        path = os.path.join(asking.request.cwd, file)
-        try:
-            data = files.whole(path, LONGEST + 1)
-        except OSError as error:
-            raise BadUsage(f"send: can't read {file!r}: {(error.strerror or str(error)).lower()}") from None
-    elif file == "-" or text == ["-"]:
-        data = b""
-        async for piece in asking.stdin():
-            data += piece
-            if len(data) > LONGEST:
-                break
-    else:
-        if not text:
-            raise NothingToSend
-        return " ".join(text)
-    if len(data) > LONGEST:
-        raise TooLong(LONGEST)
-    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 async def _piped(asking: Asking, session: Session) -> None:
