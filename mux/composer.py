@@ -4,7 +4,7 @@ In a profile::
 
     [prompt]
     box = '^> (.*)\\Z'        a pattern of what the screen ends with, whose group is the rows that a prompt stands in
-    mark = '^[│> ]*'         what stands before it in each row
+    mark = '^[│> ]*'         what stands around it in each row
     empty = '^Ask Codex'     what the agent writes there while nothing is typed, where that is not faint
     folded = '^\[Pasted '    what it shows in place of a long text
     submit = ["Enter"]       keys that send it
@@ -76,6 +76,8 @@ class Composer:
 
         ``rows``: of the whole screen, styled. What is faint is the agent's own: a hint, or what it guesses comes next.
         """
+        if not self.box:
+            return None
         plain, solid = [], []
         for row in rows:
             pieces = list(runs(row))
@@ -89,7 +91,7 @@ class Composer:
         first = found.string.count("\n", 0, found.start(1))
         last = first + found[1].rstrip("\n").count("\n")
         width = max((len(row) for row in found[0].split("\n") if row and _FRAME.match(row)), default=None)
-        lines = [_compiled(self.mark).sub("", row[:width], count=1) for row in solid[first : last + 1]]
+        lines = [_compiled(self.mark).sub("", row[:width].rstrip()) for row in solid[first : last + 1]]
         text = "\n".join(line.rstrip() for line in lines).strip()
         return "" if self.empty and _compiled(self.empty).search(text) else text
 

@@ -123,7 +123,11 @@ class Courier:
         )
         self.told(session, added, "queued")
         self._post(session).step()
-        return queue.get(added.id)
+        prompt = queue.get(added.id)
+        if prompt.phase is Phase.QUEUED and not prompt.why:
+            queue.waits(prompt.id, "others come first")
+            return queue.get(prompt.id)
+        return prompt
 
     def get(self, number: int) -> Queued:
         """Return a prompt by its number.
@@ -191,6 +195,8 @@ class Courier:
 
     def logged(self, session: Session, entries: Sequence[Entry]) -> None:
         """A session's agent has written something down."""
+        if any(entry.says is Says.REPLY for entry in entries):
+            self._begun.pop(session.id, None)  # so it has begun, and shows whether it goes on
         prompts = [entry for entry in entries if entry.says is Says.PROMPT]
         if not prompts:
             return
@@ -356,7 +362,7 @@ class Post:
             self._note(waiting[0], "the queue is paused")
             return False
         soonest = None
-        for prompt in waiting:
+        for prompt in sorted(waiting, key=lambda one: not one.at_once):  # now means before all that may wait
             if prompt.not_before > now:
                 soonest = min(soonest or prompt.not_before, prompt.not_before)
                 self._note(prompt, "its time has not come")

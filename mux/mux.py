@@ -744,8 +744,11 @@ class Mux:
         """Deliver a prompt of our own now; False if something is in the way.
 
         Raises:
-            NotRunning.
+            NotRunning, InputFull.
         """
+        if not self.courier.knows(session):
+            self.type_prompt(session, text)
+            return True
         prompt = self.courier.send(session, text, at_once=True)
         return prompt.phase is not Phase.REFUSED
 

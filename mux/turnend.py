@@ -77,6 +77,8 @@ class TurnEnd:
             return None, None
         if not self._worked and (left := self._courier.begins(session)):
             return None, now + left
+        if session.look().status in (Status.WORKING, Status.WAITING):
+            return None, None  # which will be its verdict in a moment
         self._rested = self._rested or now
         self._memory.logs.read(session)
         self._memory.turns.rested(session)

@@ -138,7 +138,7 @@ def test_a_draft_is_left_alone(world: World) -> None:
 
 
 def test_who_types_in_an_attached_terminal_is_not_disturbed(world: World) -> None:
-    world.configure("typing-pause = 1.0\n")
+    world.configure("typing-pause = 2.5\n")
     ours(world)
     terminal = world.terminal("attach", "-t", "one")
     terminal.shows("> type here")
@@ -204,7 +204,7 @@ def test_the_end_of_a_session_is_the_end_of_its_queue(world: World) -> None:
     assert json.loads(out)["state"] == "killed" and waiting.returncode == 7
     states = {one["id"]: one["state"] for one in world.run("queue", "-t", "one", "-a", "--json").ok().json["prompts"]}
     assert states[queued] == "refused"
-    world.run("send", "-t", "one", "more").failed("session 'one' is not running", "see: agentmux", status=6)
+    world.run("send", "-t", "one", "more").failed("session 'one' is not running", "start it again with")
 
 
 def test_several_get_a_receipt_each(world: World) -> None:

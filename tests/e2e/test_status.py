@@ -181,9 +181,9 @@ def test_a_report_is_a_test_and_names_nobody(world: World) -> None:
 
 def test_silence_at_work_is_a_stall_unless_a_tool_runs(world: World) -> None:
     ours(world)
+    began = time.monotonic()
     world.run("send", "-t", "one", "tool 4").ok()
     world.does("one", "working")
-    began = time.monotonic()
     world.does("one", "stalled")
     assert time.monotonic() - began > 4, "not while its tool ran"
     assert "its output says stalled (nothing for " in world.run("why", "-t", "one").ok().out

@@ -266,13 +266,14 @@ class ScriptedApi:
     Attributes:
         prompts: the last user message of each request to the model, exactly, retries included.
         turns: when each request of a turn came, and when it was answered, 0 while it is not (Unix seconds).
-        bodies: the requests of turns.
+        bodies: the requests of turns, while ``keep`` is set: they grow with the conversation.
     """
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
         self.turns: list[list[float]] = []
         self.bodies: list[Json] = []
+        self.keep = True
         self.requests = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -348,7 +349,8 @@ class _Handler(BaseHTTPRequestHandler):
         times = [time.time(), 0.0]
         if not asked.side:
             self.server.api.turns.append(times)
-            self.server.api.bodies.append(body)
+            if self.server.api.keep:
+                self.server.api.bodies.append(body)
         try:
             self._answer(asked, events)
         finally:
