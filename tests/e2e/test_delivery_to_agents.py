@@ -44,7 +44,8 @@ def prompts(chosen: random.Random, sender: int, count: int) -> list[str]:
     texts = []
     for number in range(count):
         size = chosen.choice((1, 5, 40, 40, 200, 200, 900, 3000, 12_000)) if number or sender else 200_000
-        text = "".join(chosen.choices(LETTERS, k=size)).encode()[:size].decode("utf-8", "ignore") or "x"
+        text = "".join(chosen.choices(LETTERS, k=size)).encode()[:size].decode("utf-8", "ignore")
+        text = text if text.strip() else "x"
         if size > 40 and number % 3 == 0:
             text = re.sub("(.{37})", "\\1\n", text)
         if number % 7 == 0:
