@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SOON = 0.015
 """Seconds from a change to the look at it: what belongs together has mostly come by then."""
 
+PAUSE = 0.1
+"""Least seconds between two looks while nothing is being typed."""
+
 PROVING = 0.1
 """Most seconds between two looks at the agent's log while a prompt waits for proof, PROOF seconds at most."""
 
@@ -195,14 +198,15 @@ class Courier:
 
     def logged(self, session: Session, entries: Sequence[Entry]) -> None:
         """A session's agent has written something down."""
-        if any(entry.says is Says.REPLY for entry in entries):
+        replied = any(entry.says is Says.REPLY for entry in entries)
+        if replied:
             self._begun.pop(session.id, None)  # so it has begun, and shows whether it goes on
         prompts = [entry for entry in entries if entry.says is Says.PROMPT]
         if not prompts:
             return
         post = self._posts.get(session.id)
         if post is not None:
-            post.logged(prompts)
+            post.logged(prompts, replied=replied)
         for doubtful in self._owner.stores.queue.doubtful(session.id, RECENT):
             found = same([one.text for one in prompts if one.at >= (doubtful.typed or 0) - BEFORE], doubtful.text or "")
             if found is not None:
@@ -265,12 +269,15 @@ class Post:
         self._prompt: Queued | None = None
         self._delivery: Delivery | None = None
         self._record = ""
+        self._replied = False
         self._why: dict[int, str] = {}
         self.soon = 0  # the prompt whose hurdle will be over in a moment, 0 for none
         self._rows: list[str] = []
         self._shown = self._loop.time()
         self._timer: TimerHandle | None = None
         self._due = 0.0
+        self._last = 0.0
+        self._does: tuple[Status, str] | None = None
         self._others: list[Session] = []
         session.watchers.append(self._changed)
 
@@ -298,22 +305,27 @@ class Post:
             self._delivery.resume(self._loop.time())
             turns = self._owner.stores.messages.of(self._session.id, RECENT)
             since = (prompt.typed or 0.0) - BEFORE
+            used = {one.proof for one in self._owner.stores.queue.of(self._session.id, RECENT)}
             known = [
-                one for one in turns if one.role is Role.USER and one.source is Source.TRANSCRIPT and one.at >= since
+                one
+                for one in turns
+                if one.role is Role.USER and one.source is Source.TRANSCRIPT and one.at >= since
+                if f"record {one.proof.get('id')}" not in used
             ]
             found = same([one.text or "" for one in known], prompt.text or "")
             if found is not None:
                 self._record = str(known[found].proof.get("id", "")) or "record"
         self.step()
 
-    def logged(self, entries: list[Entry]) -> None:
-        """The agent has written prompts down."""
+    def logged(self, entries: list[Entry], *, replied: bool) -> None:
+        """The agent has written prompts down. ``replied``: and an answer."""
         if self._prompt is None or self._prompt.typed is None:
             return
         since = self._prompt.typed - BEFORE
         found = same([one.text if one.at >= since else "" for one in entries], self._prompt.text or "")
         if found is not None:
             self._record = entries.pop(found).id or "record"
+            self._replied = replied
             self._look_at(self._loop.time())
 
     def step(self) -> None:
@@ -321,6 +333,7 @@ class Post:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._last = self._loop.time()
         try:
             self._go()
         except StoreError as error:
@@ -389,7 +402,7 @@ class Post:
         if prompt.text is None or profile is None:
             self._courier.ended(self._session, prompt, Phase.REFUSED, "its text is damaged")
             return False
-        self._prompt, self._record = prompt, ""
+        self._prompt, self._record, self._replied = prompt, "", False
         hands = self._owner.config().seconds("typing-pause")
         self._delivery = Delivery(prompt.text, profile.composer, at_once=prompt.at_once, hands=hands)
         return True
@@ -437,7 +450,7 @@ class Post:
             self._courier.told(session, prompt, "submitted")
             return True
         phase = {Do.ACCEPT: Phase.ACCEPTED, Do.REFUSE: Phase.REFUSED, Do.DOUBT: Phase.UNCERTAIN}[do]
-        if phase is Phase.ACCEPTED:
+        if phase is Phase.ACCEPTED and not self._replied:
             self._courier.took(session)
         proof = f"{why} {self._record}".strip() if phase is Phase.ACCEPTED else ""
         self._prompt = self._delivery = None
@@ -483,7 +496,17 @@ class Post:
             self._look_at(at)
 
     def _changed(self) -> None:
-        self._look_at(self._loop.time() + SOON)
+        """The session has printed, or does something else: while it works at something its output tells nothing new."""
+        verdict = self._session.verdict
+        does = verdict.status, verdict.about
+        if self._delivery is None and does == self._does and verdict.status is not Status.IDLE:
+            return
+        self._does = does
+        self._look_at(
+            self._loop.time() + SOON
+            if self._delivery is not None
+            else max(self._last + PAUSE, self._loop.time() + SOON)
+        )
 
     def _look_at(self, due: float) -> None:
         if self._timer is not None:

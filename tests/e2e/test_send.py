@@ -157,6 +157,7 @@ def test_an_enter_that_is_swallowed_is_pressed_again(world: World) -> None:
     assert given(world) == ["hello"]
 
 
+@pytest.mark.prove
 def test_what_is_not_taken_is_uncertain_and_left_as_it_is(world: World) -> None:
     ours(world, "one", "SWALLOW=1000")
     receipt = send(world, "hello", status=11)
@@ -230,7 +231,7 @@ def test_it_can_wait_for_a_time_and_for_another(world: World) -> None:
     world.run("send", "-t", "one", "--at", "noon", "x").failed("--at 'noon' is no time", "write 14:30", status=2)
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.prove)])
 def test_a_server_that_is_killed_types_nothing_twice(world: World, rounds: int) -> None:
     ours(world)
     sent: list[str] = []

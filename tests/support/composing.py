@@ -178,6 +178,8 @@ class Agent:
 
 
 def main() -> None:
+    if "--end" in sys.argv:
+        return
     before = termios.tcgetattr(0)
     tty.setraw(0)
     try:
