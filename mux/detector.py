@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
     from collections.abc import Callable, Mapping
 
+    from .dialog import Dialog
     from .notes import Report, ShellMark
     from .profiles import Profile
     from .screen import Progress, Screen
@@ -172,6 +173,18 @@ class Detector:
             return None
         screen = self._watched.screen
         return self._profile.signs.screen(screen.text_rows(0, screen.size[1]), self._now())
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile of what has the terminal."""
+        return self._profile
+
+    def dialog_now(self) -> Dialog | None:
+        """Return the dialog that the screen shows at this moment, None for none."""
+        if self._profile is None or not self._knows:
+            return None
+        screen = self._watched.screen
+        return self._profile.signs.dialog(screen.text_rows(0, screen.size[1], styled=True), self._now())
 
     def hook(self, reading: Reading) -> None:
         """Take what a hook of the program's tells."""

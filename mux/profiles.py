@@ -20,6 +20,8 @@
 
     [prompt]                           where a prompt is typed, and how: see composer.py
 
+    [answer]                           how its dialogs are answered: see answer.py
+
     [signs]                            what its title and screen say: see signs.py
 
 The file's name is the agent's.
@@ -32,7 +34,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import agentlog, composer, conversation, hooks, signs
+from . import agentlog, answer, composer, conversation, hooks, signs
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -51,6 +53,7 @@ KINDS = {
     "hooks": Kind.TABLE,
     "log": Kind.TABLE,
     "prompt": Kind.TABLE,
+    "answer": Kind.TABLE,
     "signs": Kind.TABLE,
 }
 RECOGNISE = {"commands": Kind.WORDS, "packages": Kind.WORDS}
@@ -86,6 +89,7 @@ class Profile:
     hooks: hooks.Hooks
     log: agentlog.Log
     composer: composer.Composer
+    answer: answer.Ways
     signs: signs.Signs
     path: str
 
@@ -125,6 +129,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         hooks.parsed(table.get("hooks", {}), wrong),
         agentlog.parsed(table.get("log", {}), wrong),
         composer.parsed(table.get("prompt", {}), wrong),
+        answer.parsed(table.get("answer", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
         path,
     )

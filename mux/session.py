@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .audience import Viewer
+    from .dialog import Dialog
     from .notes import Report, ShellMark
     from .profiles import Profile
     from .screen import Colours
@@ -549,6 +550,15 @@ class Session:
     def seen_now(self) -> Reading | None:
         """Return what its screen says at this moment, whenever it was looked at last."""
         return None if self._detector is None else self._detector.seen_now()
+
+    def dialog_now(self) -> Dialog | None:
+        """Return the dialog that its screen shows at this moment."""
+        return None if self._detector is None else self._detector.dialog_now()
+
+    @property
+    def watched_as(self) -> Profile | None:
+        """The profile of the agent in it, also of one that was started in a shell."""
+        return None if self._detector is None else self._detector.profile
 
     @property
     def readings(self) -> Mapping[Source, Reading]:

@@ -24,11 +24,14 @@ PURE = {
     "cli/pager.py",
     "mux/__init__.py",
     "mux/agentlog.py",
+    "mux/answer.py",
+    "mux/answering.py",
     "mux/audience.py",
     "mux/clientterminal.py",
     "mux/composer.py",
     "mux/conversation.py",
     "mux/delivery.py",
+    "mux/dialog.py",
     "mux/environment.py",
     "mux/evidence.py",
     "mux/errors.py",
@@ -62,6 +65,7 @@ PURE = {
 HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "types", "typing"),
     *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "json", "re", "shlex", "unicodedata"),
+    "hashlib",
 }
 
 EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"}

@@ -169,7 +169,7 @@ def test_it_lies_where_the_agents_environment_says() -> None:
     [
         ({"path": "x"}, "no key 'log.path'"),
         ({"entries": [{"says": "prompt", "when": {"a": 1}, "text": "b"}]}, "without 'log.files'"),
-        ({"files": ["/f"], "entries": [{"says": "word"}]}, "'says' must be one of prompt, reply, usage"),
+        ({"files": ["/f"], "entries": [{"says": "word"}]}, "'says' must be one of prompt, reply, answer, usage"),
         ({"files": ["/f"], "entries": [{"says": "prompt", "text": "a"}]}, "needs 'when'"),
         ({"files": ["/f"], "entries": [{"says": "reply", "when": {"a": 1}}]}, "needs 'text'"),
         ({"files": ["/f"], "entries": [{"says": "usage", "when": {"a": 1}, "usage": {"b": []}}]}, "no key 'b'"),
