@@ -58,6 +58,8 @@ COMMANDS = (
     Command("kill", "kill-session"),
     Command("send", "send-keys"),
     Command("queue"),
+    Command("inbox", repeatable=True),
+    Command("answer"),
     Command("interrupt", "int"),
     Command("history", repeatable=True),
     Command("messages", repeatable=True),

@@ -67,7 +67,7 @@ def test_no_word_means_two_commands() -> None:
 
 def test_what_changes_something_is_not_repeated_by_itself() -> None:
     changing = {"new", "detach", "rename", "resize", "label", "kill", "send", "interrupt", "restart"}
-    changing |= {"server", "events", "export", "fork", "resume", "forget", "backup"}
+    changing |= {"server", "events", "export", "fork", "resume", "forget", "backup", "answer"}
     assert {c.name for c in COMMANDS if not c.repeatable and c.server != CLIENT} == changing
 
 
