@@ -265,6 +265,19 @@ def launch(name: str, folder: str, url: str) -> Launch:
     return Launch(argv, env, work)
 
 
+def distrust(name: str, home: str) -> None:
+    """Take an agent's trust in its folder back."""
+    path = f"{home}/.claude.json" if name == "claude" else f"{home}/.gemini/settings.json"
+    with open(path) as file:
+        values = json.load(file)
+    if name == "claude":
+        values["projects"] = {}
+    else:
+        values["security"]["folderTrust"]["enabled"] = True
+    with open(path, "w") as file:
+        json.dump(values, file)
+
+
 def prompt(world: World, session: str, name: str, text: str) -> float:
     """Type a prompt into a session of that agent as a person would; return when Enter was pressed (Unix seconds)."""
     world.run("send", "-t", session, "--no-enter", text).ok()

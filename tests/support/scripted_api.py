@@ -81,6 +81,7 @@ REPLIES: dict[str, Callable[[int], Iterator[Step]]] = {
 """How a prompt with the word is answered, given the number after the word or 0."""
 
 _WORD = re.compile(rf"\b({'|'.join(REPLIES)})\b(?: (\d+))?")
+_CHOICES = re.compile(r"\bask (\w+(?:,\w+)+)")
 
 
 def _described(command: str) -> Json:
@@ -264,6 +265,8 @@ class ScriptedApi:
             if asked.prompt is None:
                 return ["The tool has run."], self.requests
             self.prompts.append(asked.prompt)
+            if named := _CHOICES.search(asked.prompt):
+                return [Question("Which colour?", tuple(named[1].split(",")))], self.requests
             found = _WORD.search(asked.prompt)
             steps = REPLIES[found[1]](int(found[2] or 0)) if found else iter(("Hello from ", "the script."))
             return list(steps), self.requests
