@@ -8,10 +8,10 @@ In a profile::
                                  {id:8} the first characters of that, * is anything; the first that there is counts
 
     [[log.entries]]              the first that fits a line says what it is
-    says = "prompt"              prompt, reply, or usage for what is neither
-    when = { type = "user" }     keys, dotted where they lie deeper, and what must be there
+    says = "prompt"              prompt, reply, answer for what was chosen in a dialog, or usage for none of these
+    when = { type = "user" }     keys, dotted where they lie deeper, 0 for the first of a list, and what must be there
     unless = { isMeta = true }   and what must not
-    text = "message.content"     a string, or parts that have a ``text``
+    text = "message.content"     a string, parts that have a ``text``, or keys with such, of an answer
     ignore = '^<command-'        texts that nobody said
     unwrap = '<paste>(.*)</paste>'   what the agent puts around what was said: only the group is
     id = "uuid"
@@ -64,6 +64,7 @@ class Says(enum.Enum):
 
     PROMPT = "prompt"
     REPLY = "reply"
+    ANSWER = "answer"
     USAGE = "usage"
 
 
@@ -130,7 +131,10 @@ class _Shape:
             return None
         id = _string(_at(line, self.id))
         usage = self.usage.of(line, id) if self.usage else None
-        text = _text(_at(line, self.text)) if self.text else ""
+        found = _at(line, self.text) if self.text else ""
+        if self.says is Says.ANSWER and isinstance(found, dict):
+            found = list(found.values())
+        text = _text(found)
         if self.unwrap:
             text = re.sub(self.unwrap, lambda match: match[1] or "", text, flags=re.DOTALL)
         if self.says is not Says.USAGE and (not text or (self.ignore and re.search(self.ignore, text))):
@@ -144,6 +148,11 @@ class Log:
 
     files: tuple[str, ...] = ()
     shapes: tuple[_Shape, ...] = field(default=())
+
+    @property
+    def answers(self) -> bool:
+        """Whether the agent writes down what was answered to its questions."""
+        return any(shape.says is Says.ANSWER for shape in self.shapes)
 
     def paths(self, environment: Mapping[str, str], conversation: str) -> Iterator[str]:
         """Yield where the log may be, the best first, as patterns for ``glob``."""
@@ -173,8 +182,11 @@ def _literal(text: str) -> str:
 
 
 def _at(values: object, path: str) -> object:
-    """Return what lies at a dotted path, None for nothing."""
+    """Return what lies at a dotted path, in a list by its number; None for nothing."""
     for key in path.split("."):
+        if isinstance(values, list) and key.isdecimal():
+            values = values[int(key)] if int(key) < len(values) else None
+            continue
         if not isinstance(values, dict):
             return None
         values = values.get(key)
@@ -247,7 +259,7 @@ def _shape(table: Mapping[str, object], at: int, wrong_: Wrong) -> _Shape:
     if not when:
         raise wrong("an entry needs 'when'")
     if (says != Says.USAGE.value) != ("text" in table):
-        raise wrong("an entry that is a prompt or a reply needs 'text', and no other")
+        raise wrong("an entry that is a prompt, a reply or an answer needs 'text', and no other")
     check(usage, USAGE_KINDS, wrong, of=" of usage")
     for key in ("ignore", "unwrap"):
         try:

@@ -11,6 +11,7 @@ from agentmux.store.queue import Phase, Queued
 from agentmux.store.search import Found, Where
 from agentmux.store.usage import Used
 
+from .answers import Outcome
 from .playback import Keyframe
 from .progress import Progress
 from .protocol import Kind, pack
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from agentmux.store.queue import Queue
     from agentmux.store.usage import Usage
 
+    from .answering import Choice
     from .events import Happened
     from .mux import Mux
     from .peer import Peer
@@ -186,6 +188,18 @@ class Asking:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    async def answer(self, session: Session, choice: Choice, seen: str) -> Outcome:
+        """Answer a session's dialog; ``seen`` is the token of the one that was shown, "" for the one that is there.
+
+        Raises:
+            NotRunning, NothingToSend.
+        """
+        future: Future[Outcome] = self.loop.create_future()
+        self.mux.answers.begin(
+            session, choice, seen, lambda outcome: None if future.done() else future.set_result(outcome)
+        )
+        return await future
 
     def turn_of(self, session: Session, *, after: int) -> TurnEnd:
         """Return what watches the turn that begins now; what is said in it comes after message ``after``."""

@@ -52,6 +52,9 @@ BEFORE = 2.0
 AFTER_TROUBLE = 5.0
 """Seconds until it is tried again when the disk refused something."""
 
+ANSWERING = "an answer is under way"
+"""Why a prompt waits, or is refused, while a dialog is being answered."""
+
 RECENT = 50
 """Turns and prompts that are looked through after a restart for what was under way."""
 
@@ -77,6 +80,10 @@ class Owner(Protocol):
 
     def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
         """Return the profile of a session's agent."""
+        ...
+
+    def answering(self, session: Session) -> bool:
+        """Whether a dialog of a session's is being answered."""
         ...
 
     def publish(self, kind: str, session: Session, **facts: str | int | None) -> None:
@@ -170,6 +177,10 @@ class Courier:
         """Something about a prompt is another than it was."""
         for wake in self._watchers.pop(prompt, ()):
             wake()
+
+    def typing(self, session: Session) -> bool:
+        """Whether a prompt stands in a session that is not submitted yet."""
+        return session.id in self._posts and self._posts[session.id].typing
 
     def took(self, session: Session) -> None:
         """A session's agent has taken a prompt: its turn begins."""
@@ -289,6 +300,11 @@ class Post:
             if self._changed in session.watchers:
                 session.watchers.remove(self._changed)
 
+    @property
+    def typing(self) -> bool:
+        """Whether its prompt was typed and not submitted."""
+        return self._delivery is not None and self._delivery.stage is Stage.TYPED
+
     def interrupted(self) -> None:
         """Somebody stops the agent. What was typed and not submitted is left where it stands."""
         if self._prompt is not None and self._delivery is not None and self._delivery.stage is Stage.TYPED:
@@ -349,6 +365,12 @@ class Post:
                 self._owner.memory.logs.read(self._session)
             now = self._loop.time()
             seen = self._seen(now)
+            if self._delivery.stage is Stage.WAITS and self._owner.answering(self._session):
+                if self._prompt.at_once:
+                    self._done(Do.REFUSE, ANSWERING)
+                    continue
+                self._wait(ANSWERING, None)
+                return
             begins = self._courier.begins(self._session)
             if begins and self._delivery.stage is Stage.WAITS:
                 self._wait("its turn has just begun", now + begins)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
     from collections.abc import Callable, Mapping
 
+    from .dialog import Dialog
     from .notes import Report, ShellMark
     from .profiles import Profile
     from .screen import Progress, Screen
@@ -199,6 +200,15 @@ class Detector:
         due = max(self._loop.time() + SOON, self._last + PAUSE)
         if self._timer is None or due < self._due:
             self._look_at(due)
+
+    def dialog_now(self) -> Dialog | None:
+        """Return the dialog that the screen shows at this moment, None for none."""
+        if self._profile is None or not self._knows:
+            return None
+        screen = self._watched.screen
+        return self._profile.signs.dialog(
+            screen.text_rows(0, screen.size[1], styled=True), self._now(), paste=screen.bracketed_paste
+        )
 
     def hook(self, reading: Reading) -> None:
         """Take what a hook of the program's tells."""

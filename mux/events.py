@@ -34,6 +34,7 @@ KINDS = (
     "status",
     "hook",
     "prompt",
+    "answered",
     "notified",
     "limit-resume",
     "renamed",

@@ -88,6 +88,10 @@ def sentence(reading: Reading) -> str:
 def noted(values: Mapping[str, object]) -> str:
     """Return an entry of something that was done, in words."""
     step, why = values.get("step", ""), values.get("why", "")
+    if "answer" in values:
+        option = values.get("option")
+        which = f"answer {values['answer']}{f' {option!r}' if option else ''}" if values["answer"] else "an answer"
+        return f"{which} {step}{': ' if why else ''}{why}"
     return f"prompt {values.get('prompt', '')} {step}{': ' if why else ''}{why}"
 
 

@@ -28,6 +28,7 @@ from agentmux.store.usage import Used
 
 from . import authsock, opening, programs, sweep, targets
 from . import size as sizes
+from .answers import Answers
 from .client import hook_argv
 from .config import Config, File
 from .courier import Courier
@@ -64,6 +65,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from .agentlog import Entry
     from .clientterminal import ClientTerminal
     from .verdict import Reading, Source, Verdict
 
@@ -151,13 +153,14 @@ class Mux:
             config=self.config,
             opened=lambda number: self._sessions.get(number),
             profile=lambda session: self.profile(session, None),
-            logged=lambda session, entries: self.courier.logged(session, entries),
+            logged=self._logged,
             log=log,
         )
         self.commands = UserCommands(loop, log)
         self._config = config
         self.statuses = Statuses(self, profiles)
         self.courier = Courier(self)
+        self.answers = Answers(self)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
         self._on_replaced = on_replaced
@@ -219,6 +222,7 @@ class Mux:
         self._link.forget(session.id)
         self.flush()
         self.memory.ended(session)
+        self.answers.over(session)
         self.courier.over(session)
         self._told.pop(session.id, None)
         self.statuses.ended(session)
@@ -251,6 +255,14 @@ class Mux:
     def typed(self, session: Session) -> None:
         """Something is typed into a session."""
         self.statuses.typed(session)
+
+    def answering(self, session: Session) -> bool:
+        """Whether a dialog of a session's is being answered."""
+        return self.answers.busy(session)
+
+    def _logged(self, session: Session, entries: Sequence[Entry]) -> None:
+        self.courier.logged(session, entries)
+        self.answers.logged(session, entries)
 
     # -- the keeper
 
@@ -308,6 +320,7 @@ class Mux:
     def _replaced(self) -> None:
         """Another server takes over: read nothing more, or two would split the output."""
         self._stopping = True
+        self.answers.close()
         self.courier.close()
         self.memory.close()  # the next server does not expect files to go
         self.loop.remove_reader(self._link.fileno())
@@ -863,6 +876,7 @@ class Mux:
 
     def close(self) -> None:
         """Let go of everything; the keeper holds it for the next server."""
+        self.answers.close()
         self.courier.close()
         self.statuses.close()
         self.commands.close()

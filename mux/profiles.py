@@ -24,6 +24,8 @@
 
     [prompt]                           where a prompt is typed, and how: see composer.py
 
+    [answer]                           how its dialogs are answered: see answer.py
+
     [signs]                            what its title and screen say: see signs.py
 
     [limit]                            how it goes on after a usage limit: see limits.py
@@ -38,7 +40,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import agentlog, composer, conversation, hooks, limits, published, signs, streamed
+from . import agentlog, answer, composer, conversation, hooks, limits, published, signs, streamed
 from .config import RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
@@ -59,6 +61,7 @@ KINDS = {
     "events": Kind.TABLE,
     "log": Kind.TABLE,
     "prompt": Kind.TABLE,
+    "answer": Kind.TABLE,
     "signs": Kind.TABLE,
     "limit": Kind.TABLE,
 }
@@ -97,6 +100,7 @@ class Profile:
     events: streamed.Streamed
     log: agentlog.Log
     composer: composer.Composer
+    answer: answer.Ways
     signs: signs.Signs
     limit: limits.Resumption
     path: str
@@ -139,6 +143,7 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
         streamed.parsed(table.get("events", {}), wrong),
         agentlog.parsed(table.get("log", {}), wrong),
         composer.parsed(table.get("prompt", {}), wrong),
+        answer.parsed(table.get("answer", {}), wrong),
         signs.parsed(table.get("signs", {}), wrong, compiled=not ours),
         limits.parsed(table.get("limit", {}), wrong),
         path,

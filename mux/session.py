@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .audience import Viewer
+    from .dialog import Dialog
     from .notes import Report, ShellMark
     from .profiles import Profile
     from .screen import Colours
@@ -554,6 +555,15 @@ class Session:
     def rested_at(self) -> float | None:
         """When it first rested after its start, on the loop's clock; None if it never did."""
         return None if self._detector is None else self._detector.rested_at
+
+    def dialog_now(self) -> Dialog | None:
+        """Return the dialog that its screen shows at this moment."""
+        return None if self._detector is None else self._detector.dialog_now()
+
+    @property
+    def watched_as(self) -> Profile | None:
+        """The profile of the agent in it, also of one that was started in a shell."""
+        return None if self._detector is None else self._detector.profile
 
     @property
     def readings(self) -> Mapping[Source, Reading]:

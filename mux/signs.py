@@ -24,6 +24,8 @@ In a profile::
     paste = false              bracketed paste has to be on, or off: what reads lines has it on while it reads
     answers = '(Yes) +(No)'    a dialog's answers, where they are not numbered rows
     resets = 'resets (.*)'     its one group says when a limit ends; looked for there, then on the whole screen
+
+Of the answers that one is marked which has a sign before it, or else a background that its row does not have.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from datetime import UTC
 from functools import cache
 
 from . import resets
+from .dialog import Dialog
+from .sgr import runs
 from .tables import Kind, check, words
 from .verdict import ABOUT, Reading, Source, Status
 
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
+    from .sgr import Colour
     from .tables import Wrong
 
 TEXT = 300
@@ -53,8 +58,10 @@ OPTIONS = 9
 _RULE = re.compile(r"─{10,}|▔{10,}")
 _FRAME = re.compile(r"^[\s│┃|]+|[\s│┃|]+$")
 _OPTION = re.compile(r"(?:[\u276f\u203a\u25cf>\u2192]\s*)?(?P<number>\d)[.)]\s+(?P<text>\S.*)")
-_MARK = re.compile(r"^\W+")
+_MARK = re.compile(r"[\u276f\u203a\u25cf>\u2192]\s*(?:\d[.)]\s+)?\Z")
+_SPEAKER = re.compile(r"^\W+")
 _SAYS_NOTHING = re.compile(r"[\W_]*")
+_BLANK = re.compile(r"\s+")
 
 
 _WHERE = re.compile(r"title|screen|dialog|(?:bottom|above) [1-9][0-9]?")
@@ -157,23 +164,87 @@ class Signs:
         if not rules and not self.composer:
             return None
         shown = _shown(rows)
+        rule, composer = self._found(rules, shown, paste)
+        if rule is not None:
+            reading = Reading(Source.SCREEN, rule.says, rule.name, at, rule.about)
+            if rule.says is not Status.WAITING:
+                return reading
+            region = _region(rule.where, shown, composer or 0)
+            reading = _with_said(reading, rule, region) if rule.above else _with_dialog(reading, rule, shown)[0]
+            return replace(reading, resets=_resets(rule, at, zone, region, shown))
+        if composer is not None:
+            return Reading(Source.SCREEN, Status.IDLE, "composer", at)
+        rule_name = "no place to type into" if self.composer else "no rule matches"
+        return Reading(Source.SCREEN, Status.UNKNOWN, rule_name, at)
+
+    def dialog(self, rows: Sequence[str], at: float, *, paste: bool | None = None) -> Dialog | None:
+        """Return the dialog that the screen shows, None for none. ``rows``: of the whole screen, styled."""
+        pieces = [list(runs(row)) for row in rows]
+        shown = _shown(["".join(text for _, text in row) for row in pieces])
+        rules = [rule for rule in self.rules if rule.where != "title" and not rule.above]
+        rule, _ = self._found(rules, shown, paste)
+        if rule is None or rule.says is not Status.WAITING:
+            return None
+        reading = Reading(Source.SCREEN, rule.says, rule.name, at, rule.about)
+        reading, places = _with_dialog(reading, rule, shown)
+        backgrounds = [[style.background for style, text in row for _ in text] for row in pieces]
+        tail = [shown[places[0].row][places[0].column :], *shown[places[0].row + 1 :]] if places else []
+        return Dialog(
+            reading,
+            _marked(places, shown, backgrounds),
+            bool(places) and places[0].numbered,
+            len(places) > 1 and len({place.row for place in places}) == 1,
+            _BLANK.sub("", "".join(_FRAME.sub("", row) for row in tail)),
+        )
+
+    def parted(self, reading: Reading) -> tuple[str, str]:
+        """Return the question of a dialog, and what else it says: what the program wants to do."""
+        rule = next((rule for rule in self.rules if rule.name == reading.rule), None)
+        lines = reading.text.split("\n")
+        says = [_compiled(pattern) for pattern in (*rule.every, *rule.any)] if rule is not None else []
+        by_rule = [at for at, line in enumerate(lines) if any(pattern.search(line) for pattern in says)]
+        asked = by_rule[:1] or [at for at, line in enumerate(lines) if line.rstrip().endswith("?")][-1:]
+        at = asked[0] if asked else len(lines) - 1
+        return lines[at], "\n".join([*lines[:at], *lines[at + 1 :]])
+
+    def _found(self, rules: Sequence[Rule], shown: Sequence[str], paste: bool | None) -> tuple[Rule | None, int | None]:
+        """Return the rule that counts, and the row in which the place to type into begins, None where there is none."""
         composer = self._composer(shown)
         for rule in rules:
             if rule.paste not in (None, paste):
                 continue
             if composer is None if rule.above else composer is not None and rule.says is Status.WAITING:
                 continue
-            region = _region(rule.where, shown, composer or 0)
-            if rule.matches("\n".join(region)):
-                reading = Reading(Source.SCREEN, rule.says, rule.name, at, rule.about)
-                if rule.says is not Status.WAITING:
-                    return reading
-                reading = _with_said(reading, rule, region) if rule.above else _with_dialog(reading, rule, shown)
-                return replace(reading, resets=_resets(rule, at, zone, region, shown))
-        if composer is not None:
-            return Reading(Source.SCREEN, Status.IDLE, "composer", at)
-        rule_name = "no place to type into" if self.composer else "no rule matches"
-        return Reading(Source.SCREEN, Status.UNKNOWN, rule_name, at)
+            if rule.matches("\n".join(_region(rule.where, shown, composer or 0))):
+                return rule, composer
+        return None, composer
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer that a dialog offers, and where it stands; ``column`` counts characters."""
+
+    text: str
+    row: int
+    column: int
+    numbered: bool
+
+
+def _marked(
+    places: Sequence[_Answer], rows: Sequence[str], backgrounds: Sequence[Sequence[Colour | None]]
+) -> int | None:
+    """Return which answer is marked: the only one that is."""
+    signed, coloured = [], []
+    for at, place in enumerate(places):
+        before = places[at - 1] if at and places[at - 1].row == place.row else None
+        start = before.column + len(before.text) if before is not None else 0
+        if _MARK.search(rows[place.row][start : place.column]):
+            signed.append(at)
+        row = backgrounds[place.row]
+        if row[place.column] != max(set(row), key=row.count):
+            coloured.append(at)
+    found = signed or coloured
+    return found[0] if len(found) == 1 else None
 
 
 def _shown(rows: Sequence[str]) -> list[str]:
@@ -220,28 +291,25 @@ def _with_said(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
     text = "\n".join(rows)
     found = _compiled(rule.every[0]).search(text) if rule.every else None
     said = [_FRAME.sub("", row) for row in text[found.start() if found is not None else 0 :].split("\n")]
-    said[0] = _MARK.sub("", said[0])
+    said[0] = _SPEAKER.sub("", said[0])
     return replace(reading, text="\n".join(row for row in said if not _SAYS_NOTHING.fullmatch(row))[:TEXT])
 
 
-def _with_dialog(reading: Reading, rule: Rule, rows: Sequence[str]) -> Reading:
+def _with_dialog(reading: Reading, rule: Rule, rows: Sequence[str]) -> tuple[Reading, list[_Answer]]:
     """Return a reading with what the dialog at the end of the screen asks, and its answers."""
     start = _dialog(rows)
-    first, options = _answers(rule, rows[start:])
-    if not options and start:  # a rule may divide it
+    answers = _answers(rule, rows, start)
+    if not answers and start:  # a rule may divide it
         above = _dialog(rows, start - 1)
-        if _answers(rule, rows[above:])[1]:
-            start = above
-            first, options = _answers(rule, rows[start:])
-    inside = list(rows[start:])
+        if found := _answers(rule, rows, above):
+            start, answers = above, found
+    first = answers[0].row if answers else len(rows)
     if not start and rule.every:  # nothing bounds it: it begins where it says what it is
-        inside = inside[
-            next((at for at in range(first - 1, -1, -1) if _compiled(rule.every[0]).search(inside[at])), 0) :
-        ]
-        first = _answers(rule, inside)[0]
-    asked = [_FRAME.sub("", row) for row in (*inside[:first], _before(rule, inside))]
+        start = next((at for at in range(first - 1, -1, -1) if _compiled(rule.every[0]).search(rows[at])), 0)
+    asked = [_FRAME.sub("", row) for row in (*rows[start:first], _before(rule, rows[start:]))]
     text = "\n".join(row for row in asked if not _SAYS_NOTHING.fullmatch(row))
-    return replace(reading, text=text[-TEXT:], options=tuple(option[:TEXT] for option in options[:OPTIONS]))
+    answers = answers[:OPTIONS]
+    return replace(reading, text=text[-TEXT:], options=tuple(one.text[:TEXT] for one in answers)), answers
 
 
 def _before(rule: Rule, rows: Sequence[str]) -> str:
@@ -251,26 +319,33 @@ def _before(rule: Rule, rows: Sequence[str]) -> str:
     return text[: found.start()].rpartition("\n")[2] if found else ""
 
 
-def _answers(rule: Rule, rows: Sequence[str]) -> tuple[int, list[str]]:
-    """Return the row of the first answer that a dialog offers, and all."""
-    text = "\n".join(rows)
+def _answers(rule: Rule, rows: Sequence[str], start: int) -> list[_Answer]:
+    """Return the answers that a dialog which begins at row ``start`` offers."""
+    text = "\n".join(rows[start:])
     if rule.answers and (found := _compiled(rule.answers).search(text)):
-        return text[: found.start()].count("\n"), [answer for answer in found.groups() if answer]
-    return _options(rows)
+        return [
+            _Answer(answer, start + text[:at].count("\n"), at - text.rfind("\n", 0, at) - 1, False)
+            for group, answer in enumerate(found.groups(), 1)
+            if answer and (at := found.start(group)) >= 0
+        ]
+    return _options(rows, start)
 
 
-def _options(rows: Sequence[str]) -> tuple[int, list[str]]:
-    """Return the row of the first answer, and all: those numbered from 1 on, of the last such list."""
-    first, options = len(rows), []
-    for at, row in enumerate(rows):
-        found = _OPTION.match(_FRAME.sub("", row))
+def _options(rows: Sequence[str], start: int) -> list[_Answer]:
+    """Return the answers that are numbered from 1 on, of the last such list."""
+    options: list[_Answer] = []
+    for at in range(start, len(rows)):
+        row = rows[at]
+        inside = _FRAME.sub("", row)
+        found = _OPTION.match(inside)
         if found is None:
             continue
+        answer = _Answer(found["text"], at, row.index(inside) + found.start("text"), True)
         if found["number"] == "1":
-            first, options = at, [found["text"]]
+            options = [answer]
         elif int(found["number"]) == len(options) + 1:
-            options.append(found["text"])
-    return first, options
+            options.append(answer)
+    return options
 
 
 def parsed(table: Mapping[str, object], wrong: Wrong, *, compiled: bool) -> Signs:

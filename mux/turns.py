@@ -123,7 +123,7 @@ class Turns:
             self._told.add(session.id)
             for entry in entries:
                 proof = {"id": entry.id}
-                if entry.says is Says.USAGE or (entry.id and entry.id in again):
+                if entry.says in (Says.USAGE, Says.ANSWER) or (entry.id and entry.id in again):
                     continue
                 if entry.says is Says.REPLY:
                     messages.add(session.id, Role.AGENT, entry.at, Source.TRANSCRIPT, proof, entry.text)

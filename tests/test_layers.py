@@ -24,11 +24,14 @@ PURE = {
     "cli/pager.py",
     "mux/__init__.py",
     "mux/agentlog.py",
+    "mux/answer.py",
+    "mux/answering.py",
     "mux/audience.py",
     "mux/clientterminal.py",
     "mux/composer.py",
     "mux/conversation.py",
     "mux/delivery.py",
+    "mux/dialog.py",
     "mux/environment.py",
     "mux/evidence.py",
     "mux/errors.py",
@@ -66,8 +69,20 @@ PURE = {
 
 HARMLESS = {
     *("__future__", "collections", "collections.abc", "dataclasses", "types", "typing"),
-    "datetime",  # for what is passed in: no clock is read
-    *("base64", "binascii", "bisect", "difflib", "enum", "functools", "html", "json", "re", "shlex", "unicodedata"),
+    *(
+        "base64",
+        "binascii",
+        "bisect",
+        "difflib",
+        "enum",
+        "functools",
+        "hashlib",
+        "html",
+        "json",
+        "re",
+        "shlex",
+        "unicodedata",
+    ),
     *("datetime", "zoneinfo"),  # for what is passed in: no clock is read, and of files only the system's zones
 }
 

@@ -59,6 +59,8 @@ COMMANDS = (
     Command("send", "send-keys"),
     Command("queue"),
     Command("run"),
+    Command("inbox", repeatable=True),
+    Command("answer"),
     Command("interrupt", "int"),
     Command("history", repeatable=True),
     Command("messages", repeatable=True),

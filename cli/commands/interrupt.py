@@ -27,7 +27,7 @@ async def run(
         float, Option("--timeout", metavar="S", min=0, help="How long to wait, with --wait or --hard.")
     ] = PATIENCE,
 ) -> int | None:
-    """Interrupt the program in a session: with its agent's own key, else with Ctrl-C. Attached or not, at once."""
+    """Stop what a program does. With its agent's own key, else with Ctrl-C; attached or not, at once."""
     session = asking.session(target)
     pressed = asking.mux.interrupt(session)
     if not pressed or not (wait or hard):

@@ -5,26 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
-from agentmux.mux.events import FREQUENT
 
 from ..app import Option
 from ..output import age, facts, formatted, matches, shown, table
+from ..watching import again_and_again
 from .options import Json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 COLUMNS = ("id", "name", "status", "since", "age", "attached", "size", "command", "cwd")
 
 NEED = {"waiting": 0, "stalled": 1}
 """What a session does that needs a person, the most urgent first; all else comes after."""
-
-
-WATCHED_PAUSE = 0.2
-"""Least seconds between two lists of --watch."""
-
-CLEAR = b"\x1b[H\x1b[2J"
 
 
 async def run(
@@ -56,26 +46,10 @@ async def run(
             asking.out(table([key.upper() for key in COLUMNS], body))
 
     if watch:
-        await _again_and_again(asking, show)
+        await again_and_again(asking, show)
     else:
         show()
     return None
-
-
-async def _again_and_again(asking: Asking, show: Callable[[], None]) -> None:
-    terminal = asking.request.ttys[1]
-    shown_at = 0.0
-    changes = asking.events(None)
-    while True:
-        if terminal:
-            asking.write(CLEAR)
-        shown_at = asking.mux.now()
-        show()
-        await asking.drained()
-        await asking.until(lambda wake: asking.loop.call_later(WATCHED_PAUSE, wake))
-        async for event in changes:
-            if event.kind not in FREQUENT and event.at >= shown_at:
-                break
 
 
 def _cell(key: str, values: dict[str, object], now: float) -> str:

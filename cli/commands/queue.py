@@ -21,9 +21,7 @@ def run(
     asking: Asking,
     action: Annotated[
         list[str] | None,
-        Argument(
-            metavar="[ACTION...]", help="edit N TEXT, move N [BEFORE], drop N..., pause or resume; without: list."
-        ),
+        Argument(metavar="[ACTION...]", help="Change it: edit N TEXT, move N [BEFORE], drop N..., pause, resume."),
     ] = None,
     target: Target = None,
     everything: Annotated[bool, Option("-a", "--all", help="Those that are over, too.")] = False,

@@ -24,7 +24,7 @@ async def run(
     ] = None,
     file: Annotated[str, Option("-f", "--file", metavar="FILE", help="The text is in a file.")] = "",
     when: Annotated[
-        str, Option("--when", metavar="WHEN", help="idle (the default): else queue; now: else refuse.")
+        str, Option("--when", metavar="WHEN", help="When idle, or else queue: the default; or now, or else refuse.")
     ] = "idle",
     at: Annotated[str, Option("--at", metavar="TIME", help="Not before 14:30, 2026-05-01T08:00, or +10m.")] = "",
     after: Annotated[str, Option("--after", metavar="T", help="Not before that session is done.")] = "",
@@ -37,7 +37,7 @@ async def run(
     ] = None,
     json: Json = False,
 ) -> int | None:
-    """Deliver a prompt to an agent, or type text and Enter into another program. Says what became of it."""
+    """Deliver a prompt to an agent, or type into another program. Says what became of it."""
     if (keys or not enter) and (file or wait or at or after or json or when != "idle" or history is not None):
         raise BadUsage("send: --keys and --no-enter type at once: no other option goes with them but -t")
     if when not in ("idle", "now"):

@@ -26,7 +26,7 @@ def run(
     since: Annotated[str, Option("--since", metavar="AGE", help="Only the last 12h, 7d, 4w ...")] = "",
     json: Json = False,
 ) -> int | None:
-    """Sum the tokens, and the US dollars where agents tell them, as agents have written them down."""
+    """Sum the tokens, and the US dollars where agents tell them."""
     wanted = by or ["day"]
     for word in wanted:
         if word not in BY[:3] and not (word.startswith("label:") and word != "label:"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from agentmux.mux import evidence
+from agentmux.mux import dialog, evidence
 from agentmux.mux.asking import NOTE, Asking, Entry
 from agentmux.mux.verdict import Source, Status, Verdict
 
@@ -39,6 +39,7 @@ def run(
                 "about": verdict.about or None,
                 "resets": verdict.resets,
                 "resumes": asking.mux.resumes(session.row),
+                "token": dialog.token(session.id, verdict) or None,
                 "because": evidence.explained(verdict.status, verdict.reason, verdict.against),
                 "readings": [evidence.as_values(one) for one in readings],
                 **({"history": [_entry(one) for one in entries]} if history else {}),

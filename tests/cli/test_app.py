@@ -67,7 +67,7 @@ def test_no_word_means_two_commands() -> None:
 
 def test_what_changes_something_is_not_repeated_by_itself() -> None:
     changing = {"new", "detach", "rename", "resize", "label", "kill", "send", "interrupt", "restart"}
-    changing |= {"server", "events", "export", "fork", "resume", "forget", "backup"}
+    changing |= {"server", "events", "export", "fork", "resume", "forget", "backup", "answer", "queue", "run"}
     assert {c.name for c in COMMANDS if not c.repeatable and c.server != CLIENT} == changing
 
 
@@ -85,8 +85,8 @@ def test_what_changes_something_is_not_repeated_by_itself() -> None:
         (["new", "-dPs", "api", "sh"], {"detached": True, "show": True, "name": "api", "command": ["sh"]}),
         (["new", "-e", "A=1", "-e", "B=2"], {"env": ["A=1", "B=2"]}),
         (["new", "-x", "100", "-y", "30"], {"columns": 100, "rows": 30}),
-        (["send", "-t", "api", "hello", "world"], {"target": "api", "text": ["hello", "world"], "enter": True}),
-        (["send", "hello", "--no-enter", "-t", "api"], {"target": "api", "text": ["hello"], "enter": False}),
+        (["send", "-t", "api", "hello", "world"], {"target": ["api"], "text": ["hello", "world"], "enter": True}),
+        (["send", "hello", "--no-enter", "-t", "api"], {"target": ["api"], "text": ["hello"], "enter": False}),
         (["send", "--", "-n"], {"text": ["-n"]}),
         (["send", "-"], {"text": ["-"]}),
         (["send", "-k", "C-c", "Up"], {"keys": True, "text": ["C-c", "Up"]}),

@@ -28,7 +28,15 @@ def error_classes() -> list[type[AgentmuxError]]:
     return [value for value in found if value is not AgentmuxError]
 
 
-ARGUMENTS: dict[str, Any] = {"length": 120, "limit": 107, "bound": 8 << 20, "seconds": 1.5, "names": ["api", "web"]}
+ARGUMENTS: dict[str, Any] = {
+    "length": 120,
+    "limit": 107,
+    "bound": 8 << 20,
+    "most": 4 << 20,
+    "number": 7,
+    "seconds": 1.5,
+    "names": ["api", "web"],
+}
 """What error classes are made with; any other parameter gets a word."""
 
 

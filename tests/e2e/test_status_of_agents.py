@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import glob
-import json
 import time
 
 import pytest
-from agents import AGENTS, HAND, launch, prompt, skip_without
+from agents import AGENTS, HAND, distrust, launch, prompt, skip_without
 from labelled import Watch
 from scripted_api import ScriptedApi
 from world import World, wait_until
@@ -234,22 +233,6 @@ def test_what_an_agent_does_is_said_as_it_is(world: World, api: ScriptedApi, nam
     assert not [path for path, text in before.items() if b"agentmux" in text]
     assert not run.watch.idle_under_dialogs()
     assert counted > 200 and len(wrong) <= counted / 100
-
-
-def distrust(name: str, home: str) -> None:
-    """Take an agent's trust in its folder back."""
-    files = {"claude": ".claude.json", "copilot": ".copilot/config.json"}
-    path = f"{home}/{files.get(name, f'.{name}/settings.json')}"
-    with open(path) as file:
-        values = json.load(file)
-    if name == "claude":
-        values["projects"] = {}
-    elif name == "copilot":
-        values["trusted_folders"] = []
-    else:
-        values["security"]["folderTrust"]["enabled"] = True
-    with open(path, "w") as file:
-        json.dump(values, file)
 
 
 @pytest.mark.prove

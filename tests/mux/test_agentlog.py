@@ -170,7 +170,10 @@ def test_it_lies_where_the_agents_environment_says() -> None:
         ({"path": "x"}, "no key 'log.path'"),
         ({"files": ["/f/{id}"]}, "'log.files' needs paths as"),
         ({"entries": [{"says": "prompt", "when": {"a": 1}, "text": "b"}]}, "without 'log.files'"),
-        ({"files": ["$HOME/{id}"], "entries": [{"says": "word"}]}, "'says' must be one of prompt, reply, usage"),
+        (
+            {"files": ["$HOME/{id}"], "entries": [{"says": "word"}]},
+            "'says' must be one of prompt, reply, answer, usage",
+        ),
         ({"files": ["$HOME/{id}"], "entries": [{"says": "prompt", "text": "a"}]}, "needs 'when'"),
         ({"files": ["$HOME/{id}"], "entries": [{"says": "reply", "when": {"a": 1}}]}, "needs 'text'"),
         ({"files": ["$HOME/{id}"], "entries": [{"says": "usage", "when": {"a": 1}, "usage": {"b": []}}]}, "no key 'b'"),

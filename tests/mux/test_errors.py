@@ -31,11 +31,24 @@ MADE = [
     sessionerrors.Nested(),
     sessionerrors.NoConversation("api", "nothing was said in it"),
     sessionerrors.NoReply("api"),
+    sessionerrors.NothingToSend(),
+    sessionerrors.TooLong(1 << 22),
+    sessionerrors.NoSuchPrompt(7),
+    sessionerrors.NotQueued(7, "accepted"),
     sessionerrors.StoreFailed("no room on the disk"),
     sessionerrors.TimedOut(0.5),
     sessionerrors.UpgradeRefused("no python"),
 ]
-FIXED = {"BadUsage": 2, "UnknownCommand": 2, "ProtocolError": 3, "ServerSilent": 3, "ServerLost": 4, "TimedOut": 5}
+FIXED = {
+    "BadUsage": 2,
+    "UnknownCommand": 2,
+    "ProtocolError": 3,
+    "ServerSilent": 3,
+    "ServerLost": 4,
+    "TimedOut": 5,
+    "NothingToSend": 2,
+    "TooLong": 2,
+}
 
 
 def test_every_class_is_here() -> None:

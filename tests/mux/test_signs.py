@@ -70,6 +70,16 @@ def test_a_dialog_is_read(shown: Shown) -> None:
     assert re.search(r"touch|sleep|colour|trust|git|What do you want", reading.text), reading
 
 
+@pytest.mark.parametrize("shown", [one for one in DIALOGS if one.profile.name not in ("aider", "opencode")], ids=repr)
+def test_the_first_answer_is_the_marked_one(shown: Shown) -> None:
+    """Of opencode's only the colours tell, which are not in these files; aider takes a letter."""
+    dialog = shown.profile.signs.dialog(shown.rows, 1.0)
+    reading = shown.profile.signs.screen(shown.rows, 1.0)
+    assert dialog is not None and reading is not None
+    assert dialog.reading == replace(reading, resets=None)
+    assert dialog.marked == 0
+
+
 @pytest.mark.parametrize("shown", DIALOGS, ids=repr)
 def test_a_dialog_that_no_rule_knows_is_never_taken_for_rest(shown: Shown) -> None:
     signs = shown.profile.signs

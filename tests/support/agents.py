@@ -357,6 +357,22 @@ def launch(name: str, folder: str, url: str) -> Launch:
     return Launch(argv, env, work)
 
 
+def distrust(name: str, home: str) -> None:
+    """Take an agent's trust in its folder back."""
+    files = {"claude": ".claude.json", "copilot": ".copilot/config.json"}
+    path = f"{home}/{files.get(name, f'.{name}/settings.json')}"
+    with open(path) as file:
+        values = json.load(file)
+    if name == "claude":
+        values["projects"] = {}
+    elif name == "copilot":
+        values["trusted_folders"] = []
+    else:
+        values["security"]["folderTrust"]["enabled"] = True
+    with open(path, "w") as file:
+        json.dump(values, file)
+
+
 def prompt(world: World, session: str, name: str, text: str) -> float:
     """Type a prompt into a session of that agent as a person would; return when Enter was pressed (Unix seconds)."""
     world.run("send", "-t", session, "--no-enter", text).ok()

@@ -89,6 +89,7 @@ REPLIES: dict[str, Callable[[int], Iterator[Step]]] = {
 
 _ADDED = re.compile(r"\A\s*<([a-z_-]+)>.*?</\1>\s*", re.DOTALL)
 _WORD = re.compile(rf"\b({'|'.join(REPLIES)})\b(?: (\d+))?")
+_CHOICES = re.compile(r"\bask (\w+(?:,\w+)+)")
 
 
 def _described(command: str) -> Json:
@@ -296,6 +297,8 @@ class ScriptedApi:
             if asked.prompt is None:
                 return ["The tool has run."], self.requests
             self.prompts.append(asked.prompt)
+            if named := _CHOICES.search(asked.prompt):
+                return [Question("Which colour?", tuple(named[1].split(",")))], self.requests
             found = _WORD.search(asked.prompt)
             steps = REPLIES[found[1]](int(found[2] or 0)) if found else iter(("Hello from ", "the script."))
             return list(steps), self.requests
