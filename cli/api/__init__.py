@@ -33,10 +33,23 @@ from agentmux.mux.sessionerrors import (
     UnknownSession,
 )
 
-from .aio import AsyncAgentmux, AsyncSession, AsyncStream
 from .blocking import Agentmux, Session, Stream
 from .errors import Refused, Uncertain, Unfinished
 from .model import Delivery, Event, Info, Message, Outcome, Prompt, Queue, Receipt, Role, State, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .aio import AsyncAgentmux, AsyncSession, AsyncStream
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load the other client when it is asked for: who blocks shall not wait for asyncio."""
+        if name not in ("AsyncAgentmux", "AsyncSession", "AsyncStream"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import aio
+
+        return getattr(aio, name)
+
 
 __all__ = [
     "Agentmux",

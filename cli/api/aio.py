@@ -254,8 +254,8 @@ class AsyncStream(Generic[T]):
     async def _open(self) -> None:
         """Connect, and wait until it has begun."""
         self._exchange = self._follow.exchange()
-        self._wire = await _Wire.open(self._follow.command, self._socket)
         try:
+            self._wire = await _Wire.open(self._follow.command, self._socket)
             await self._wire.send(greeting(self._attempts, packed(self._follow.words, size=self._follow.size)))
             while not self._exchange.ready:
                 if not await self._wire.receive(self._exchange):

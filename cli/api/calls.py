@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from agentmux.cli.commands import Command, find
+from agentmux.mux.errors import BadUsage
 from agentmux.mux.protocol import Kind
 
 from . import model
@@ -100,7 +101,13 @@ def create(
     labels: Mapping[str, str],
     record: bool,
 ) -> Call[int]:
-    """Start a session; its id."""
+    """Start a session; its id.
+
+    Raises:
+        BadUsage: ``argv`` is one string, whose letters would be the words.
+    """
+    if isinstance(argv, str):
+        raise BadUsage(f"argv is {argv!r}, which is no list of words")
     words = ["new", "-d", "--json"]
     words += ["-s", name] if name else []
     words += ["-c", cwd] if cwd else []

@@ -30,14 +30,15 @@ def packed(words: Sequence[str], *, starts: bool = False, size: tuple[int, int] 
     env = dict(os.environ) if starts else VIEWER
     terminal = size is not None
     ttys = (terminal, terminal, False)
-    umask = _umask() if starts else None
-    return Request(list(words), here(), env, size or (0, 0), ttys, umask, int(time.monotonic() * 1e6)).pack()
+    mask = umask() if starts else None
+    return Request(list(words), here(), env, size or (0, 0), ttys, mask, int(time.monotonic() * 1e6)).pack()
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the umask of this process."""
     with _UMASK:  # two at a time would set that of the other for good
-        os.umask(umask := os.umask(0o077))
-    return umask
+        os.umask(mask := os.umask(0o077))
+    return mask
 
 
 def socket_of(socket: str | os.PathLike[str] | None, name: str | None) -> str:

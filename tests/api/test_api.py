@@ -101,6 +101,7 @@ def test_a_session_gets_folder_variables_and_umask_of_the_process(
     monkeypatch.chdir("sub")
     monkeypatch.setenv("OURS", "yes")
     code = "import os; print(os.getcwd(), os.environ['OURS'], os.environ['MORE'], oct(os.umask(0)))"
+    mux.create(["cat"])  # the server has the umask of before
     before = os.umask(0o027)
     try:
         session = python(mux, code, cwd="work", env={"MORE": ""})
@@ -375,8 +376,8 @@ def test_a_session_is_watched(here: World, mux: Any, size: tuple[int, int]) -> N
         session.press("C-d")
         for _ in stream:
             pass
-    with pytest.raises(NotRunning), session.attach() as stream:
-        next(stream)
+    with pytest.raises(NotRunning), session.attach():
+        pass
     session.restart()
     with session.attach():
         pass
@@ -425,6 +426,8 @@ def test_errors_are_those_of_the_command_line(here: World, mux: Any) -> None:
         mux.create(["cat"], name="api-1")
     with pytest.raises(SpawnFailed, match="cannot run 'no-such-program'"):
         mux.create(["no-such-program"])
+    with pytest.raises(BadUsage, match="no list of words"):
+        mux.create("cat -u")
     with pytest.raises(BadUsage) as usage:
         mux.session("api-1").send("x", when="never")
     assert usage.value.status == 2

@@ -129,6 +129,12 @@ def test_what_has_begun_is_repeated_only_where_that_is_safe(
             talk.lost()
 
 
+def test_no_more_output_is_fetched_than_is_wanted() -> None:
+    call = calls.output(3, start=7, limit=5)
+    assert (call.most, call.parse(Answer(0, b"abcdefg"))) == (5, b"abcde")
+    assert calls.output(3, start=0, limit=calls.LIMIT).most == 1 << 24
+
+
 def test_an_attachment_is_asked_for_again_as_one() -> None:
     follow = calls.attach(3, size=(80, 24))
     assert follow.again().words == (*follow.words, "--again") == follow.again().again().words

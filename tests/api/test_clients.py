@@ -25,6 +25,7 @@ from agentmux.api import (
     Session,
     Stream,
 )
+from agentmux.api.request import umask
 
 SCRIPT = """
 import asyncio
@@ -78,14 +79,22 @@ def here(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_threads_share_a_client(here: World) -> None:
     mux = Agentmux()
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: mux.create(["cat"]), range(16)))
+        assert len({session.id for session in made}) == 16
+        assert len(set(threads.map(lambda session: session.info().pid, made))) == 16
+
+
+def test_threads_leave_the_umask_alone() -> None:
+    interval = sys.getswitchinterval()
     before = os.umask(0o022)
+    sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as threads:
-            made = list(threads.map(lambda _: mux.create(["cat"]), range(16)))
-            assert len({session.id for session in made}) == 16
-            assert len({session.info().pid for session in made}) == 16
+            list(threads.map(lambda _: [umask() for _ in range(30_000)], range(8)))
         assert os.umask(0o022) == 0o022
     finally:
+        sys.setswitchinterval(interval)
         os.umask(before)
 
 
@@ -174,6 +183,12 @@ def test_the_clients_have_the_same_methods() -> None:
     for name in public(Session):
         doc = inspect.getdoc(getattr(AsyncSession, name)) or ""
         assert doc.startswith(f"As ``Session.{name}``.")
+
+
+def test_who_does_not_need_asyncio_does_not_load_it() -> None:
+    code = "import sys, agentmux.api as api; print('asyncio' in sys.modules, api.AsyncSession.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False AsyncSession\n"
 
 
 def test_a_full_backlog_is_waited_for_without_blocking_the_loop(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
