@@ -12,7 +12,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := pyproject.toml README.md LICENSE $(wildcard man/*.[157]) \
+SOURCES := pyproject.toml README.md LICENSE $(wildcard man/*.[1357]) \
 	$(shell find cli mux store -type f ! -name '*.py[co]')
 
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,7 +32,7 @@ lint: $(VENV)/.ready-to-test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.ready-to-test
-	$(BIN)/mypy -p agentmux.cli -p agentmux.mux -p agentmux.store
+	$(BIN)/mypy -p agentmux.api -p agentmux.cli -p agentmux.mux -p agentmux.store
 
 # The folders can't be imported as agentmux.*, so what is tested is what is installed.
 pytest: $(VENV)/.ready-to-test $(VENV)/.installed

@@ -131,15 +131,19 @@ def terminal_size() -> tuple[int, int]:
     return 0, 0
 
 
+def here() -> str:
+    """Return the working directory, or home where that is gone."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.environ.get("HOME", "/")
+
+
 def make_request(words: list[str]) -> Request:
     """Return the request for ``words`` from this process's surroundings."""
-    try:
-        cwd = os.getcwd()
-    except FileNotFoundError:
-        cwd = os.environ.get("HOME", "/")
     ttys = (os.isatty(0), os.isatty(1), os.isatty(2))
     os.umask(umask := os.umask(0o077))
-    return Request(words, cwd, dict(os.environ), terminal_size(), ttys, umask, int(time.monotonic() * 1e6))
+    return Request(words, here(), dict(os.environ), terminal_size(), ttys, umask, int(time.monotonic() * 1e6))
 
 
 def connect(command: Command, socket: str) -> Connection:

@@ -42,6 +42,22 @@ def hook_argv(socket: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", code, root, "-S", socket, "hook"]
 
 
+def greeting(attempt: int, command: bytes = b"") -> bytes:
+    """Return the frames that say who we are, and what is asked: the body of a COMMAND, if any.
+
+    A server older than us upgrades itself, the first time it is asked.
+    """
+    server, keeper = launch_argv()
+    fields = [
+        VERSION.encode(),
+        b"%d" % PROTOCOL,
+        b"%d" % attempt,
+        os.fsencode("\0".join(server)),
+        os.fsencode("\0".join(keeper)),
+    ]
+    return encode(Kind.HELLO, pack(fields)) + (encode(Kind.COMMAND, command) if command else b"")
+
+
 class Connection:
     """A blocking connection to the server.
 
@@ -91,19 +107,8 @@ class Connection:
         return cls(sock, path)
 
     def hello(self, attempt: int, command: bytes = b"") -> None:
-        """Say who we are, and with it the body of a COMMAND: the server then wakes up once.
-
-        A server older than us upgrades itself, the first time it is asked.
-        """
-        server, keeper = launch_argv()
-        fields = [
-            VERSION.encode(),
-            b"%d" % PROTOCOL,
-            b"%d" % attempt,
-            os.fsencode("\0".join(server)),
-            os.fsencode("\0".join(keeper)),
-        ]
-        self._send(encode(Kind.HELLO, pack(fields)) + (encode(Kind.COMMAND, command) if command else b""))
+        """Say who we are, and with it the body of a COMMAND: the server then wakes up once."""
+        self._send(greeting(attempt, command))
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Send one frame. A broken connection shows at the next read, with what was said before."""

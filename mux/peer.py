@@ -213,16 +213,18 @@ class Peer:
         """Tell an error as it is told everywhere, and close."""
         lines = [f"agentmux: {line}\n" for line in (error.problem, error.hint) if line]
         self.outbox.put(encode(Kind.STDERR, "".join(lines).encode("utf-8", "backslashreplace")))
-        self.exit(error.status)
+        self.exit(error.status, error=type(error).__name__)
 
-    def exit(self, status: int, line: str = "", wait_for: int = 0) -> None:
+    def exit(self, status: int, line: str = "", wait_for: int = 0, error: str = "") -> None:
         """Send the last frame, and close when it is sent.
 
         Args:
             line: what the client prints last.
             wait_for: a pid that the client waits for before it exits.
+            error: the class of what went wrong, for clients that can do more than print it.
         """
         fields = [b"%d" % status, line.encode("utf-8", "replace"), b"0", b"%d" % wait_for]
+        fields += [error.encode()] if error else []
         self.outbox.put(encode(Kind.EXIT, pack(fields)))
         self.finish()
 

@@ -59,7 +59,7 @@ class Kind:
     ACCEPTED = 33  # empty: the command has begun; from here on repeating it is not safe
     STDOUT = 34  # raw
     STDERR = 35  # raw
-    EXIT = 36  # fields: status (decimal), last line or empty, last row used or 0, pid to wait for or 0
+    EXIT = 36  # fields: status (decimal), last line or empty, last row used or 0, pid to wait for or 0, error's class
     WANT_STDIN = 37  # empty: send STDIN
     ATTACHED = 38  # fields: session id, name, prefix key, bindings (key NUL action NUL ...), read-only (0 or 1)
     OUTPUT = 39  # raw: what to write to the terminal

@@ -16,10 +16,24 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-BELOW = {"store": {"store"}, "mux": {"mux", "store"}, "cli": {"cli", "mux"}}
+BELOW = {"store": {"store"}, "mux": {"mux", "store"}, "cli": {"cli", "mux"}, "api": {"api", "cli", "mux"}}
 """What each part may import: itself, and what is below it. cli speaks with the store through mux only."""
 
+FOLDERS = {"api": "cli/api"}
+"""Where a part is, if not in the folder of its name."""
+
+OF_A_CLIENT = {
+    *("cli/commands/__init__.py", "cli/main.py"),
+    *("mux/client.py", "mux/errors.py", "mux/paths.py", "mux/protocol.py", "mux/sessionerrors.py", "mux/start.py"),
+}
+"""What the API may import besides itself: it asks a server, as the command line does, and is none."""
+
 PURE = {
+    "cli/api/calls.py",
+    "cli/api/errors.py",
+    "cli/api/exchange.py",
+    "cli/api/model.py",
+    "cli/commands/__init__.py",
     "cli/overlay.py",
     "cli/pager.py",
     "mux/__init__.py",
@@ -90,7 +104,7 @@ EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "b
 """Builtins that a pure file does not use."""
 
 DOORS = {
-    "asyncio": {"mux/server.py", "mux/mux.py", "mux/programs.py", "mux/eventstream.py"},
+    "asyncio": {"cli/api/aio.py", "mux/server.py", "mux/mux.py", "mux/programs.py", "mux/eventstream.py"},
     "cffi": {"mux/emulator/"},
     "_cffi_backend": {"mux/emulator/"},
     "click": {"cli/app.py"},
@@ -115,13 +129,24 @@ class Import(NamedTuple):
 
 def files() -> list[str]:
     found = []
-    for part in BELOW:
-        for folder, _, names in os.walk(os.path.join(ROOT, part)):
+    for top in ("cli", "mux", "store"):
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
             found += [os.path.relpath(os.path.join(folder, name), ROOT) for name in names if name.endswith(".py")]
     return sorted(found)
 
 
 FILES = files()
+
+
+def part(path: str) -> str:
+    """Return the part that a file belongs to."""
+    return next((name for name, folder in FOLDERS.items() if path.startswith(f"{folder}/")), path.split("/")[0])
+
+
+def package(path: str) -> list[str]:
+    """Return the words of the package that a file is in, as installed."""
+    folder = FOLDERS.get(part(path), part(path))
+    return ["agentmux", part(path), *path.removeprefix(f"{folder}/").split("/")[:-1]]
 
 
 def parsed(path: str) -> ast.Module:
@@ -131,7 +156,7 @@ def parsed(path: str) -> ast.Module:
 
 def imported(path: str) -> list[Import]:
     """Return all that a file imports by absolute names, ``agentmux.mux.keys`` for ``from .keys import X``."""
-    return list(_imports(parsed(path), ["agentmux", *path.split("/")[:-1]], False))
+    return list(_imports(parsed(path), package(path), False))
 
 
 def _imports(node: ast.AST, package: list[str], only_types: bool) -> Iterator[Import]:
@@ -162,12 +187,20 @@ def ours(found: Import) -> str:
     if words[0] != "agentmux":
         return ""
     for length in range(len(words), 1, -1):
-        path = "/".join(words[1:length])
+        path = "/".join([FOLDERS.get(words[1], words[1]), *words[2:length]])
         if path + ".py" in FILES:
             return path + ".py"
         if os.path.isdir(os.path.join(ROOT, path)):
             return path + "/__init__.py"
     return words[1] if len(words) > 1 else "agentmux"
+
+
+def test_the_parts_are_found_where_they_are() -> None:
+    assert ours(Import("agentmux.api.calls.Call", 1, False)) == "cli/api/calls.py"
+    assert ours(Import("agentmux.api", 1, False)) == "cli/api/__init__.py"
+    assert part("cli/api/calls.py") == "api" and part("cli/app.py") == "cli"
+    assert package("cli/api/calls.py") == ["agentmux", "api"]
+    assert package("cli/commands/ls.py") == ["agentmux", "cli", "commands"]
 
 
 def said(path: str, wrong: list[Import]) -> str:
@@ -182,8 +215,8 @@ def test_there_is_something_to_look_at() -> None:
 
 @pytest.mark.parametrize("path", FILES)
 def test_a_part_imports_only_what_is_below_it(path: str) -> None:
-    allowed = BELOW[path.split("/")[0]]
-    wrong = [found for found in imported(path) if (target := ours(found)) and target.split("/")[0] not in allowed]
+    allowed = BELOW[part(path)]
+    wrong = [found for found in imported(path) if (target := ours(found)) and part(target) not in allowed]
     assert not wrong, said(path, wrong)
 
 
@@ -192,11 +225,11 @@ def test_imports_are_relative_inside_a_part_and_absolute_across(path: str) -> No
     wrong = []
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.level:
-            if node.level > path.count("/"):
+            if node.level > len(package(path)) - 1:
                 wrong.append(f"{path}:{node.lineno} leaves the part by dots")
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            own = f"agentmux.{path.split('/')[0]}."
+            own = f"agentmux.{part(path)}."
             wrong += [f"{path}:{node.lineno} imports {name}" for name in names if f"{name}.".startswith(own)]
     assert not wrong
 
@@ -264,6 +297,16 @@ def test_only_one_file_opens_databases() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "connect" and getattr(node.value, "id", "") == "sqlite3"
     }
     assert opening == {"store/database.py"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if part(path) == "api"])
+def test_the_api_is_a_client_and_no_more(path: str) -> None:
+    wrong = []
+    for found in imported(path):
+        target = ours(found)
+        if target and part(target) != "api" and target not in OF_A_CLIENT | {"mux/__init__.py"}:
+            wrong.append(found)
+    assert not wrong, said(path, wrong)
 
 
 def test_the_keeper_imports_nothing_of_ours() -> None:

@@ -25,7 +25,7 @@ from agentmux.mux.emulator import keys as emulator_keys
 from agentmux.mux.errors import AgentmuxError
 
 MAN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "man")
-PAGES = ("agentmux.1", "agentmux.conf.5", "agentmux-protocol.7")
+PAGES = ("agentmux.1", "agentmux-api.3", "agentmux.conf.5", "agentmux-protocol.7")
 NAMES = [command.name for command in COMMANDS]
 
 EVERYWHERE = {"--target", "--help"}

@@ -27,6 +27,11 @@ def project() -> dict[str, Any]:
         return tomllib.load(file)
 
 
+def installed(path: str) -> str:
+    """Return where a file or folder of ours is below ``agentmux``."""
+    return path.removeprefix("cli/") if f"{path}/".startswith("cli/api/") else path
+
+
 def sources() -> list[str]:
     """Return the files of the three parts, without what Python has made."""
     found = []
@@ -64,7 +69,7 @@ def _has_setuptools() -> bool:
 def test_the_list_of_packages_is_complete() -> None:
     folders = {os.path.dirname(path) for path in sources() if path.endswith(".py")}
     listed = project()["tool"]["setuptools"]["packages"]
-    assert sorted(listed) == sorted("agentmux." + folder.replace("/", ".") for folder in folders)
+    assert sorted(listed) == sorted("agentmux." + installed(folder).replace("/", ".") for folder in folders)
 
 
 def test_each_package_folder_has_an_init() -> None:
@@ -94,9 +99,10 @@ def test_the_wheel_has_every_module_and_nothing_else(wheel: str) -> None:
     command = f"{base}.data/scripts/agentmux"
     modules = set(names) - meta - {command, *(f"{base}.data/data/{name}" for name in manual)}
     assert command in names
-    assert modules == {f"agentmux/{path}" for path in sources()}
+    assert modules == {f"agentmux/{installed(path)}" for path in sources()}
     assert manual == {
         "share/man/man1/agentmux.1",
+        "share/man/man3/agentmux-api.3",
         "share/man/man5/agentmux.conf.5",
         "share/man/man7/agentmux-protocol.7",
     }
@@ -106,7 +112,7 @@ def test_the_wheel_has_every_module_and_nothing_else(wheel: str) -> None:
 def test_each_part_is_marked_as_typed(wheel: str) -> None:
     assert "Typing :: Typed" in project()["project"]["classifiers"]
     with zipfile.ZipFile(wheel) as archive:
-        assert {f"agentmux/{part}/py.typed" for part in PARTS} <= set(archive.namelist())
+        assert {f"agentmux/{part}/py.typed" for part in (*PARTS, "api")} <= set(archive.namelist())
 
 
 def test_the_wheel_claims_no_top_level_name_but_ours(wheel: str) -> None:
