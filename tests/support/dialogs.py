@@ -20,7 +20,7 @@ commands = ["ours"]
 [conversation]
 start = ["--session-id", "{new}"]
 [log]
-files = ["{OURS_LOG}/{id}.jsonl"]
+files = ["$OURS_LOG/{id}.jsonl"]
 [[log.entries]]
 says = "prompt"
 when = { type = "prompt" }
