@@ -34,9 +34,10 @@ lint: $(VENV)/.ready-to-test
 types: $(VENV)/.ready-to-test
 	$(BIN)/mypy -p agentmux.api -p agentmux.cli -p agentmux.mux -p agentmux.store
 
+# Most tests wait for processes: two at a time take little more than half as long on two cores.
 # The folders can't be imported as agentmux.*, so what is tested is what is installed.
 pytest: $(VENV)/.ready-to-test $(VENV)/.installed
-	$(BIN)/pytest -m "not prove" $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not prove" $(ARGS)
 
 prove: $(VENV)/.ready-to-test $(VENV)/.installed
 	$(BIN)/pytest -m prove $(ARGS)

@@ -105,7 +105,7 @@ def insist_on_a_sound_store(world: World, *, blobs: bool = True) -> None:
         return line
 
     world.run("gc").ok()
-    wait_until(lambda: (" 0 blobs" in memory()) != blobs, what="blobs that doctor reads")
+    wait_until(lambda: (" 0 blobs" in memory()) != blobs, seconds=60, what="blobs that doctor reads")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_the_history_is_found_by_text_folder_and_number(world: World) -> None:
     assert world.run("history", "-n", "1", "--json").ok().json[0]["text"] == "first prompt\nof two lines"
     world.run("send", "-t", "web", "--history", "99").failed("no prompt with id 99 in the history", "list them")
     world.run("send", "-t", "web", "--history", "1", "text").failed(
-        "send: --history takes no text and no keys", status=2
+        "send: --history takes no text and no file", status=2
     )
 
 

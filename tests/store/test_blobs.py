@@ -63,6 +63,8 @@ REFERENCES = {
     "segment.stream": "INSERT INTO segment VALUES (?, 0, 1, 1.0, 1.0, ?, x'')",
     "message.blob": "INSERT INTO message (session, role, at, source, proof, blob)"
     " VALUES (?, 'user', 1.0, 'send', '{}', ?)",
+    "queue.blob": "INSERT INTO queue (session, place, at, state, blob, at_once, not_before)"
+    " VALUES (?, 1, 1.0, 'queued', ?, 0, 0)",
     "prompt.blob": "INSERT INTO prompt (session, at, cwd, blob) VALUES (?, 1.0, '\"/\"', ?)",
 }
 
