@@ -108,6 +108,8 @@ def one_session(world: World, name: str, session: str, texts: list[list[str]], w
         )
         world.does(session, "idle", SLOW)
         final = {one["id"]: one for one in ended(world, session)}
+        count = sum(one["state"] == "accepted" for one in final.values())
+        wait_until(lambda: len(api.prompts) >= count, what=lambda: f"{count} prompts: {len(api.prompts)}")
         seen = [normal(one) for one in api.prompts]
         taken = []
         for mine, given in zip(texts, receipts, strict=True):
