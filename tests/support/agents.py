@@ -184,7 +184,7 @@ show-release-notes: false
 detect-urls: false
 analytics-disable: true
 """,
-        ".aider/caches/model_prices_and_context_window.json": {f"openai/{CHAT}": {"max_input_tokens": 100_000}},
+        ".aider/caches/model_prices_and_context_window.json": {f"openai/{CHAT}": {"max_input_tokens": 100_000_000}},
     }
 
 
