@@ -106,8 +106,11 @@ def one_session(world: World, name: str, session: str, texts: list[list[str]], w
             seconds=SLOW,
             what=lambda: world.run("queue", "-t", session).out[:500] + "\n".join(world.screen(session)),
         )
-        world.does(session, "idle", SLOW)
         final = {one["id"]: one for one in ended(world, session)}
+        took = sum(one["state"] == "accepted" for one in final.values())
+        # Some agents have written a prompt down before they show that they work.
+        wait_until(lambda: len(api.prompts) >= took, seconds=SLOW, what=lambda: f"{took} prompts: {api.prompts}")
+        world.does(session, "idle", SLOW)
         seen = [normal(one) for one in api.prompts]
         taken = []
         for mine, given in zip(texts, receipts, strict=True):
