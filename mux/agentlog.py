@@ -96,7 +96,9 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sums:
+class Sums:
+    """Where it stands what an answer took."""
+
     id: str
     input: tuple[str, ...]
     cached: tuple[str, ...]
@@ -104,9 +106,10 @@ class _Sums:
     cost: tuple[str, ...]
 
     def of(self, line: Mapping[str, object], id: str) -> Usage | None:
+        """Return what ``line`` tells of it, None for nothing. ``id``: its name, where the line has none."""
         counts = [int(_sum(line, keys)) for keys in (self.input, self.cached, self.output)]
         cost = _sum(line, self.cost) if self.cost else None
-        name = _string(_at(line, self.id)) if self.id else id
+        name = _string(value_at(line, self.id)) if self.id else id
         return Usage(name, counts[0], counts[1], counts[2], cost) if name and (any(counts) or cost) else None
 
 
@@ -122,24 +125,24 @@ class _Shape:
     unwrap: str
     id: str
     at: str
-    usage: _Sums | None
+    usage: Sums | None
 
     def read(self, line: Mapping[str, object]) -> Entry | None:
-        if any(_at(line, key) != value for key, value in self.when.items()):
+        if any(value_at(line, key) != value for key, value in self.when.items()):
             return None
-        if any(_at(line, key) == value for key, value in self.unless.items()):
+        if any(value_at(line, key) == value for key, value in self.unless.items()):
             return None
-        id = _string(_at(line, self.id))
+        id = _string(value_at(line, self.id))
         usage = self.usage.of(line, id) if self.usage else None
-        found = _at(line, self.text) if self.text else ""
+        found = value_at(line, self.text) if self.text else ""
         if self.says is Says.ANSWER and isinstance(found, dict):
             found = list(found.values())
         text = _text(found)
         if self.unwrap:
             text = re.sub(self.unwrap, lambda match: match[1] or "", text, flags=re.DOTALL)
         if self.says is not Says.USAGE and (not text or (self.ignore and re.search(self.ignore, text))):
-            return Entry(Says.USAGE, "", id, _time(_at(line, self.at)), usage) if usage else None
-        return Entry(self.says, text, id, _time(_at(line, self.at)), usage)
+            return Entry(Says.USAGE, "", id, seconds(value_at(line, self.at)), usage) if usage else None
+        return Entry(self.says, text, id, seconds(value_at(line, self.at)), usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ def _literal(text: str) -> str:
     return re.sub(r"([*?[])", r"[\1]", text)
 
 
-def _at(values: object, path: str) -> object:
+def value_at(values: object, path: str) -> object:
     """Return what lies at a dotted path, in a list by its number; None for nothing."""
     for key in path.split("."):
         if isinstance(values, list) and key.isdecimal():
@@ -198,7 +201,7 @@ def _string(value: object) -> str:
 
 
 def _sum(values: object, paths: tuple[str, ...]) -> float:
-    found = [_at(values, path) for path in paths]
+    found = [value_at(values, path) for path in paths]
     counts = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
     return min(sum(count for count in counts if 0 <= count <= MOST), MOST)
 
@@ -219,7 +222,8 @@ def _part(value: object) -> str:
     return _string(value.get("text"))
 
 
-def _time(value: object) -> float:
+def seconds(value: object) -> float:
+    """Return a time in Unix seconds, 0.0 for what is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value / 1000 if value > MILLISECONDS else float(value)
     try:
@@ -260,7 +264,6 @@ def _shape(table: Mapping[str, object], at: int, wrong_: Wrong) -> _Shape:
         raise wrong("an entry needs 'when'")
     if (says != Says.USAGE.value) != ("text" in table):
         raise wrong("an entry that is a prompt, a reply or an answer needs 'text', and no other")
-    check(usage, USAGE_KINDS, wrong, of=" of usage")
     for key in ("ignore", "unwrap"):
         try:
             groups = re.compile(str(table.get(key, ""))).groups
@@ -268,7 +271,16 @@ def _shape(table: Mapping[str, object], at: int, wrong_: Wrong) -> _Shape:
             raise wrong(f"{table[key]!r} is no regular expression: {error}", key) from None
         if key == "unwrap" and key in table and groups != 1:
             raise wrong("'unwrap' needs one group: what was said", key)
-    sums = (words(usage, key) for key in ("input", "cached", "output", "cost"))
     text, ignore, unwrap, id, time = (str(table.get(key, "")) for key in ("text", "ignore", "unwrap", "id", "at"))
-    made = _Sums(str(usage.get("id", "")), *sums) if usage else None
-    return _Shape(Says(says), when, unless, text, ignore, unwrap, id, time, made)
+    return _Shape(Says(says), when, unless, text, ignore, unwrap, id, time, summed(usage, wrong))
+
+
+def summed(table: Mapping[str, object], wrong: Wrong) -> Sums | None:
+    """Return what a table ``usage`` says, None for an empty one.
+
+    Raises:
+        Exception: what ``wrong`` made of what is wrong, and of the keys that lead to it.
+    """
+    check(table, USAGE_KINDS, wrong, of=" of usage")
+    lists = (words(table, key) for key in ("input", "cached", "output", "cost"))
+    return Sums(str(table.get("id", "")), *lists) if table else None

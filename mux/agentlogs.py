@@ -1,7 +1,8 @@
-"""Reads what agents write down of their conversations, when their sessions do something: nothing is watched or polled.
+"""Takes what agents write down of their conversations: logs are read when their sessions do something, none is watched.
 
 What is read of a log is bounded at each turn of the loop, and how far it was read is remembered, so each line is taken
-once. What was said before a session began is not its own: agents copy a conversation that is forked.
+once. What was said before a session began is not its own: agents copy a conversation that is forked. What an agent
+tells of its messages in a stream of events comes by itself, and is the same to all who ask.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ LATER = 0.25
 BEFORE = 2.0
 """Seconds by which an agent's clock may be behind the time at which its session was recorded."""
 
+RECENT = 100
+"""Messages that are known to the next server: a stream tells of one again for as long as it goes on."""
+
 
 class Takes(Protocol):
     """Who wants to know what is new in a log."""
@@ -71,10 +75,46 @@ class AgentLogs:
         self._warn = warn
         self._places: dict[int, Place] = {}
         self._due: dict[int, TimerHandle] = {}
+        self._streams: dict[int, bool] = {}  # those that are followed: whether what is said now is told there
+        self._before: dict[int, set[str]] = {}  # messages that were taken from their streams by a server before us
 
     def known(self, session: Session) -> bool:
-        """Whether the log of a session's agent has been found: what was said is then known from there."""
-        return self._place(session) is not None
+        """Whether a session's agent has a log, or a stream, that tells what is said: the screen is not asked."""
+        return self._streams.get(session.id, False) or self._place(session) is not None
+
+    def expected(self, session: Session) -> bool:
+        """Whether a prompt that a session's agent has taken will be known from its log, or its stream."""
+        if not session.recorded:
+            return False
+        profile = self._profile(session)
+        return bool(profile and profile.log.shapes) or session.id in self._streams or self.known(session)
+
+    def followed(self, session: Session, tells: bool | None) -> None:
+        """The stream of a session's agent is followed.
+
+        Args:
+            tells: whether it is known to tell what is said now; None where it doesn't, or is not followed any more.
+        """
+        if tells is None:
+            self._streams.pop(session.id, None)
+        elif session.recorded:
+            self._streams[session.id] = tells
+
+    def told(self, session: Session, entries: list[Entry]) -> None:
+        """The stream of a session's agent tells of messages that are complete."""
+        own = _own(session, entries)
+        if not own or not session.recorded:
+            return
+        try:
+            self._stores.usage.add(session.id, _answers(own))
+            if session.id not in self._before:
+                recent = self._stores.messages.of(session.id, RECENT)
+                self._before[session.id] = {str(one.proof.get("id", "")) for one in recent}
+        except StoreError as error:
+            session.warn(f"what its agent tells is not written down: {error}")
+            return
+        if new := [entry for entry in own if entry.id not in self._before[session.id]]:
+            self._take(session, new)
 
     def soon(self, session: Session) -> None:
         """A session has shown something: look in a moment."""
@@ -97,6 +137,8 @@ class AgentLogs:
     def drop(self, session: int) -> None:
         """Let go of a session that is forgotten."""
         self._places.pop(session, None)
+        self._streams.pop(session, None)
+        self._before.pop(session, None)
 
     def _place(self, session: Session) -> Place | None:
         if session.id not in self._places:
@@ -127,17 +169,12 @@ class AgentLogs:
                 session.warn(f"the log of its agent can't be read: {error}")
             return
         entries = [entry for line in data.split(b"\n") if (entry := log.entry(line)) is not None]
-        own = [entry for entry in entries if entry.at >= session.row.created - BEFORE]
+        own = _own(session, entries)
         known = self._places.get(session.id)
         if known == place:
             return
-        taken = [
-            Answer(one.usage.id, one.at, Used(one.usage.input, one.usage.cached, one.usage.output, one.usage.cost))
-            for one in own
-            if one.usage is not None
-        ]
         try:
-            self._stores.usage.read(session.id, place, taken)
+            self._stores.usage.read(session.id, place, _answers(own))
         except StoreError as error:
             session.warn(f"the log of its agent is not read: {error}")
             return
@@ -156,6 +193,18 @@ class AgentLogs:
         for timer in self._due.values():
             timer.cancel()
         self._due.clear()
+
+
+def _own(session: Session, entries: list[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.at >= session.row.created - BEFORE]
+
+
+def _answers(entries: list[Entry]) -> list[Answer]:
+    return [
+        Answer(one.usage.id, one.at, Used(one.usage.input, one.usage.cached, one.usage.output, one.usage.cost))
+        for one in entries
+        if one.usage is not None
+    ]
 
 
 def _lines(place: Place) -> tuple[bytes, Place]:

@@ -10,15 +10,19 @@ from typing import Protocol
 from . import opening, programs, sweep
 from .eventstream import HOST, Access, EventStream, decoded
 from .streamed import Followed
+from .streamlog import Heard
+from .verdict import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from .agentlogs import AgentLogs
     from .config import Config
     from .profiles import Profile
     from .session import Session
+    from .streamed import Streamed
 
 
 class Owner(Protocol):
@@ -36,11 +40,7 @@ class Owner(Protocol):
 
 
 class Following:
-    """The event streams of one server's sessions.
-
-    Attributes:
-        heard: gets every event of every session: its type, and what it tells.
-    """
+    """The event streams of one server's sessions."""
 
     def __init__(
         self,
@@ -48,15 +48,21 @@ class Following:
         *,
         profile: Callable[[Sequence[str]], Profile | None],
         named: Callable[[Session, str], None],
+        logs: AgentLogs,
     ) -> None:
-        """``named`` gets the conversation that a session's agent has open."""
+        """Follow none so far.
+
+        Args:
+            named: gets the conversation that a session's agent has open.
+            logs: gets what is said in it.
+        """
         self._owner = owner
         self._profile = profile
         self._named = named
+        self._logs = logs
         self._prepared: dict[int, Access] = {}
         self._held: dict[int, socket.socket] = {}
         self._streams: dict[int, EventStream] = {}
-        self.heard: Callable[[Session, str, Mapping[str, object]], None] = lambda *_: None
 
     def prepare(self, session: Session, argv: Sequence[str], environment: dict[str, str]) -> list[str]:
         """Return ``argv`` with what makes its agent serve its events, and add to ``environment`` who may read them."""
@@ -79,7 +85,7 @@ class Following:
         """Its program runs."""
         access = self._prepared.pop(session.id, None)
         if access is not None:
-            self._follow(session, access)
+            self._follow(session, access, whole=True)
 
     def found(self, session: Session) -> None:
         """It outlived the server before us: what it was started with is asked of the system."""
@@ -90,7 +96,8 @@ class Following:
         port = table.port(programs.argv_of(session.pid))
         variables = sweep.variables(session.pid) if port is not None else {}
         if port is not None and variables.get(table.password):
-            self._follow(session, Access(port, table.path, variables.get(table.user, ""), variables[table.password]))
+            access = Access(port, table.path, variables.get(table.user, ""), variables[table.password])
+            self._follow(session, access, whole=False)
 
     def judged(self, session: Session) -> None:
         """It does something else now: what could not be connected to may be there."""
@@ -112,37 +119,23 @@ class Following:
             stream.close()
         self._streams.clear()
 
-    def _follow(self, session: Session, access: Access) -> None:
+    def _follow(self, session: Session, access: Access, *, whole: bool) -> None:
+        """``whole``: nothing was told by its stream before."""
         profile = self._profile(session.row.argv)
         if profile is None:
             return
-        table = profile.events
-        followed = Followed(table, "")
+        one = _One(self._owner, session, profile.events, self._named, self._logs, whole)
 
         def begun() -> None:
-            nonlocal followed
-            followed = Followed(table, session.row.conversation or "")
+            one.begun()
             self._let_go(session.id)
-
-        def lost() -> None:
-            session.streamed(None)
-
-        def take(data: str) -> None:
-            event = decoded(data, table.type, table.values)
-            if event is None:
-                return
-            if followed.take(*event, self._owner.now()):
-                if followed.conversation:
-                    self._named(session, followed.conversation)
-                session.streamed(followed.reading)
-            self.heard(session, *event)
 
         def refused(why: str) -> None:
             self._let_go(session.id)
             session.warn(f"its events can't be followed: {why}")
 
         self._streams[session.id] = EventStream(
-            self._owner.loop, access, take=take, begun=begun, lost=lost, refused=refused
+            self._owner.loop, access, take=one.take, begun=begun, lost=one.lost, refused=refused
         )
 
     def _port(self, session: Session) -> int | None:
@@ -166,3 +159,57 @@ class Following:
     def _let_go(self, number: int) -> None:
         if (held := self._held.pop(number, None)) is not None:
             held.close()
+
+
+class _One:
+    """What one stream tells, and who is told of it."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        session: Session,
+        table: Streamed,
+        named: Callable[[Session, str], None],
+        logs: AgentLogs,
+        whole: bool,
+    ) -> None:
+        self._owner = owner
+        self._session = session
+        self._table = table
+        self._named = named
+        self._logs = logs
+        self._followed = Followed(table, "")
+        self._heard = Heard(table.messages) if table.messages else None
+        self._whole = whole
+        self._told = False
+
+    def begun(self) -> None:
+        """It is connected. What was said before is known from it only if there was no time before."""
+        self._followed = Followed(self._table, self._session.row.conversation or "")
+        if self._heard is not None:
+            self._logs.followed(self._session, self._whole)
+        self._whole = self._told = False
+
+    def lost(self) -> None:
+        """The connection has broken."""
+        self._session.streamed(None)
+        self._logs.followed(self._session, None)
+
+    def take(self, data: str) -> None:
+        """Take an event."""
+        event = decoded(data, self._table.type, self._table.values)
+        if event is None:
+            return
+        followed, session = self._followed, self._session
+        changed = followed.take(*event, self._owner.now())
+        if changed and followed.conversation:
+            self._named(session, followed.conversation)
+        if self._heard is not None and (entries := self._heard.take(*event, *followed.speaker(event[1]))):
+            self._told = True
+            self._logs.followed(session, True)
+            self._logs.told(session, entries)
+        if not changed:
+            return
+        if followed.reading is not None and followed.reading.says is Status.IDLE and not self._told:
+            self._logs.followed(session, None)  # a turn is over, and not a message was told: the screen has it
+        session.streamed(followed.reading)

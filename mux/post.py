@@ -274,7 +274,7 @@ class Post:
             session.typed_at,
             session.rested_at if session.rested_at is not None else now,
             self._record,
-            self._owner.memory.logs.known(session) or bool(profile and profile.log.shapes and session.recorded),
+            self._owner.memory.logs.expected(session),
         )
 
     def _done(self, do: Do, why: str) -> bool:

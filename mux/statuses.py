@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agentmux.store.stores import Stores
 
     from .config import Config
+    from .memory import Memory
     from .profiles import Profile, Profiles
     from .session import Session
     from .usercommands import UserCommands
@@ -44,6 +45,7 @@ class Owner(Protocol):
     loop: AbstractEventLoop
     stores: Stores
     commands: UserCommands
+    memory: Memory
 
     def now(self) -> float:
         """Return Unix seconds."""
@@ -82,7 +84,7 @@ class Statuses:
         self._profiles = profiles
         self._resumer = Resumer(owner, self._settled)
         self._notifier = Notifier(owner.loop, config=owner.config, minute=_minute, tell=self._tell)
-        self.following = Following(owner, profile=self.profile, named=self.converses)
+        self.following = Following(owner, profile=self.profile, named=self.converses, logs=owner.memory.logs)
 
     def profile(self, argv: Sequence[str]) -> Profile | None:
         """Return the profile of what a command line starts."""

@@ -12,6 +12,7 @@ The agent serves it by HTTP on loopback, as server-sent events whose data are JS
     values = "properties"              what it tells
     conversation = "sessionID"         and in that the keys of: the conversation
     parent = "info.parentID"           that which it is a part of
+    since = "info.time.created"        when it was begun: older messages in it are copies
     asked = "id"                       what is asked
     answered = "requestID"             what is answered
     texts = ["questions.0.question"]   what it asks, the best first
@@ -22,12 +23,16 @@ The agent serves it by HTTP on loopback, as server-sent events whose data are JS
     "session.status status.type=idle" = "idle"
     "permission.asked" = "waiting approval"  it asks, also for a part of the conversation
     "permission.replied" = "answered"
+
+What it tells of its messages, the table ``events.messages``, is streamlog.py's matter.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from . import streamlog
+from .agentlog import seconds, value_at
 from .hooks import SAYS, TEXT
 from .notes import clean
 from .published import LONGEST_ID
@@ -40,11 +45,11 @@ if TYPE_CHECKING:
 
     from .tables import Wrong
 
-_KEYS = ("path", "user", "password", "type", "values", "conversation", "parent", "asked", "answered")
+_KEYS = ("path", "user", "password", "type", "values", "conversation", "parent", "since", "asked", "answered")
 KINDS = {
     **dict.fromkeys(("words", "unless", "texts"), Kind.WORDS),
     **dict.fromkeys(_KEYS, Kind.STRING),
-    "kinds": Kind.TABLE,
+    **dict.fromkeys(("kinds", "messages"), Kind.TABLE),
 }
 
 CONVERSATION, ANSWERED = "conversation", "answered"
@@ -69,10 +74,12 @@ class Streamed:
     values: str = ""
     conversation: str = ""
     parent: str = ""
+    since: str = ""
     asked: str = ""
     answered: str = ""
     texts: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
+    messages: streamlog.Messages | None = None
 
     def injected(self, words: Sequence[str], port: int) -> list[str]:
         """Return what to add to an agent's ``words`` so that it serves its events at ``port``."""
@@ -112,11 +119,17 @@ class Followed:
 
     def __init__(self, streamed: Streamed, conversation: str) -> None:
         self._streamed = streamed
-        self._known = {conversation: None} if conversation else {}
+        self._known = {conversation: 0.0} if conversation else {}
         self._does: Reading | None = None
         self._asked: dict[str, Reading] = {}
         self.conversation = conversation
         self.reading: Reading | None = None
+
+    def speaker(self, values: Mapping[str, object]) -> tuple[str, float | None]:
+        """Return the conversation that an event tells of, and since when there is that: None if that is not known, and
+        for a part of another one."""
+        conversation = _text(values, self._streamed.conversation)[:LONGEST_ID]
+        return conversation, self._known.get(conversation)
 
     def take(self, kind: str, values: Mapping[str, object], at: float) -> bool:
         """Take an event; return whether it changed anything."""
@@ -124,10 +137,11 @@ class Followed:
         says, _, about = table.follows(kind, values).partition(" ")
         if not says:
             return False
-        conversation = _text(values, table.conversation)[:LONGEST_ID]
+        conversation, _ = self.speaker(values)
         before = self.reading, self.conversation
         if says == CONVERSATION:
-            self._learn(conversation, _text(values, table.parent))
+            since = seconds(value_at(values, table.since)) if table.since else 0.0
+            self._learn(conversation, _text(values, table.parent), since)
         elif says == ANSWERED:
             self._answered(_text(values, table.answered), at)
         elif SAYS[says] is Status.WAITING:
@@ -142,10 +156,10 @@ class Followed:
         self.reading = next(iter(self._asked.values()), self._does)
         return (self.reading, self.conversation) != before
 
-    def _learn(self, conversation: str, parent: str) -> None:
+    def _learn(self, conversation: str, parent: str, since: float) -> None:
         """Know a conversation, unless it is a part of another one: it does not speak for the agent."""
         if conversation and not parent:
-            self._known[conversation] = self._known.pop(conversation, None)
+            self._known[conversation] = max(self._known.pop(conversation, 0.0), since)
             if len(self._known) > MOST_KNOWN:
                 del self._known[next(iter(self._known))]
             if not self.conversation:
@@ -208,4 +222,6 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Streamed:
             )
     keys = {key: str(table.get(key, "")) for key in _KEYS}
     added, unless, texts = (words(table, key) for key in ("words", "unless", "texts"))
-    return Streamed(added, frozenset(unless), texts=texts, kinds=kinds, **keys)
+    messages = table.get("messages")
+    told = streamlog.parsed(messages, wrong) if isinstance(messages, dict) else None
+    return Streamed(added, frozenset(unless), texts=texts, kinds=kinds, messages=told, **keys)

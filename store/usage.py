@@ -59,22 +59,23 @@ class Usage:
         Raises:
             StoreFull: no room. Nothing was recorded.
         """
-        self._totals.pop(session, None)
         with self._database.transaction():
-            for one in answers:
-                used = one.used
-                self._database.execute(
-                    "INSERT INTO usage (session, key, at, input, cached, output, cost) VALUES (?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (session, key) DO UPDATE SET input = excluded.input, cached = excluded.cached,"
-                    " output = excluded.output, cost = excluded.cost",
-                    (session, texts.plain(one.key), one.at, used.input, used.cached, used.output, used.cost),
-                )
+            self._take(session, answers)
             self._database.execute(
                 "INSERT INTO log_place (session, path, inode, offset) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (session) DO UPDATE SET path = excluded.path, inode = excluded.inode,"
                 " offset = excluded.offset",
                 (session, json.dumps(place.path), place.inode, place.offset),
             )
+
+    def add(self, session: int, answers: Iterable[Answer]) -> None:
+        """Take answers that are told of elsewhere than in a log; one that is there already is replaced.
+
+        Raises:
+            StoreFull: no room. Nothing was recorded.
+        """
+        with self._database.transaction():
+            self._take(session, answers)
 
     def place(self, session: int) -> Place | None:
         """Return how far a session's log was read, None if it never was."""
@@ -101,6 +102,17 @@ class Usage:
             (since,),
         )
         return [(int(session), str(day), _used(*sums)) for session, day, *sums in rows]
+
+    def _take(self, session: int, answers: Iterable[Answer]) -> None:
+        self._totals.pop(session, None)
+        for one in answers:
+            used = one.used
+            self._database.execute(
+                "INSERT INTO usage (session, key, at, input, cached, output, cost) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (session, key) DO UPDATE SET input = excluded.input, cached = excluded.cached,"
+                " output = excluded.output, cost = excluded.cost",
+                (session, texts.plain(one.key), one.at, used.input, used.cached, used.output, used.cost),
+            )
 
 
 def _used(input: float, cached: float, output: float, cost: float | None) -> Used:

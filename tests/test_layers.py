@@ -75,6 +75,7 @@ PURE = {
     "mux/sse.py",
     "mux/statusline.py",
     "mux/streamed.py",
+    "mux/streamlog.py",
     "mux/tables.py",
     "mux/targets.py",
     "mux/verdict.py",

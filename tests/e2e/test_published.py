@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -168,12 +169,37 @@ begun = "conversation"
 "does what=rest" = "idle"
 asks = "waiting approval"
 answered = "answered"
+[events.messages]
+message = "said"
+id = "info.id"
+role = "info.role"
+prompt = "user"
+reply = "model"
+at = "info.begun"
+complete = "info.done"
+part = "part"
+of = "part.of"
+number = "part.id"
+text = "part.text"
+[events.messages.usage]
+input = ["info.used.in"]
+output = ["info.used.out"]
+cost = ["info.used.cost"]
 """
     + COMPOSER
 )
 
+TALKS = (
+    STREAM
+    + """
+[prompt]
+box = '^(>.*+)\\Z'
+mark = '^> ?'
+"""
+)
+
 SERVES = """#!/usr/bin/env python3
-import base64, json, os, socket, sys, threading
+import base64, json, os, socket, sys, threading, time
 print(sys.argv[1:], sorted(name for name in os.environ if name.startswith("OURS_")), flush=True)
 print(">", flush=True)
 readers, count = [], []
@@ -205,15 +231,43 @@ def serve():
         print("\\033[2J\\033[H> read by", len(count), flush=True)
 if "--port" in sys.argv:
     threading.Thread(target=serve, daemon=True).start()
+def emit(kind, **values):
+    data = b"data: " + json.dumps({"type": kind, "values": values}).encode() + b"\\n\\n"
+    for at in (data[:9], data[9:]):
+        readers[-1].sendall(b"%x\\r\\n%b\\r\\n" % (len(at), at))
+def talk(prompt, number, place="c1"):
+    emit("said", **{"in": place}, info=dict(id=f"u{number}", role="user", begun=time.time()))
+    emit("part", **{"in": place}, part=dict(of=f"u{number}", id="1", text=prompt))
+    model = dict(id=f"a{number}", role="model", begun=time.time())
+    emit("said", **{"in": place}, info=model)
+    for text in ("", "reply to", f"reply to {prompt}"):
+        emit("part", **{"in": place}, part=dict(of=f"a{number}", id="1", text=text))
+    used = {"in": 10, "out": 2, "cost": 0.25}
+    for _ in range(2):
+        emit("said", **{"in": place}, info=dict(model, done=time.time(), used=used))
+talked = []
 for line in sys.stdin:
     if line.startswith("break"):
         readers.pop().shutdown(socket.SHUT_RDWR)
         continue
     kind, _, values = line.strip().partition(" ")
-    data = b"data: " + json.dumps({"type": kind, "values": json.loads(values)}).encode() + b"\\n\\n"
-    for at in (data[:9], data[9:]):
-        readers[-1].sendall(b"%x\\r\\n%b\\r\\n" % (len(at), at))
-    print("\\033[2J\\033[H>", flush=True)
+    shown = ""
+    if kind in ("talk", "late"):
+        talked.append(line.strip())
+        shown = f"reply to {talked[-1]}\\n"
+    if kind == "late":
+        print("\\033[2J\\033[H>", end=" ", flush=True)
+        time.sleep(0.5)
+    if kind in ("talk", "late", "again"):
+        talk(talked[-1], len(talked))
+    elif kind == "child":
+        emit("begun", **{"in": "c2", "of": "c1"})
+        talk("to a child", "child", "c2")
+    elif kind == "mute":
+        shown = "spoken\\n"
+    else:
+        emit(kind, **json.loads(values))
+    print("\\033[2J\\033[H" + shown + ">", end=" ", flush=True)
 """
 
 
@@ -327,6 +381,80 @@ def test_nothing_is_added_where_hooks_are_off(world: World) -> None:
     world.shows("one", "[] []")
 
 
+def talks(world: World, *, options: tuple[str, ...] = ()) -> None:
+    """Start an agent that tells its messages, with a place for prompts."""
+    world.new("one", world.agent(TALKS, SERVES), options=options)
+    world.shows("one", "read by 1")
+    world.run("send", "-t", "one", "--no-enter", 'begun {"in": "c1"}').ok()
+    world.run("send", "-t", "one", "-k", "Enter").ok()
+    wait_until(lambda: world.info("one")["conversation"] == "c1", what="the conversation")
+    world.does("one", "idle")
+
+
+def typed(world: World, line: str) -> None:
+    world.run("send", "-t", "one", "--no-enter", line).ok()
+    world.run("send", "-t", "one", "-k", "Enter").ok()
+
+
+def turns(world: World) -> list[tuple[str, str, str]]:
+    return [(one["role"], one["source"], one["text"]) for one in world.run("messages", "-t", "one", "--json").ok().json]
+
+
+def talked(*prompts: str) -> list[tuple[str, str, str]]:
+    return [
+        turn
+        for prompt in prompts
+        for turn in (("user", "transcript", prompt), ("agent", "transcript", f"reply to {prompt}"))
+    ]
+
+
+def test_prompts_replies_and_tokens_are_those_of_the_stream(world: World) -> None:
+    talks(world)
+    assert world.run("send", "-t", "one", "--wait", "talk one").ok().out == "reply to talk one\n"
+    assert world.run("send", "-t", "one", "--json", "late two").ok().json["proof"] == "record u2"
+    typed(world, "child")
+    typed(world, "talk three")
+    wait_until(lambda: len(turns(world)) >= 6, what=lambda: turns(world))
+    assert turns(world) == talked("talk one", "late two", "talk three")
+    info = world.info("one")
+    assert (info["tokens_in"], info["tokens_out"], info["cost"]) == (30, 6, 0.75)
+    assert [one["text"] for one in world.run("history", "--json").ok().json] == ["talk one", "late two", "talk three"]
+
+
+@pytest.mark.parametrize("what", ["server", "connection"])
+def test_each_message_of_a_stream_is_taken_once(world: World, what: str) -> None:
+    talks(world)
+    world.run("send", "-t", "one", "talk one").ok()
+    wait_until(lambda: turns(world) == talked("talk one"), what=lambda: turns(world))
+    if what == "server":
+        world.expected_in_log.append("Traceback")
+        os.kill(world.status()["server_pid"], signal.SIGKILL)
+    else:
+        typed(world, "break")
+    world.shows("one", "read by 2")
+    typed(world, "again")
+    assert world.run("send", "-t", "one", "--json", "--wait", "talk two").ok().json["proof"] == "record u2"
+    assert turns(world) == talked("talk one", "talk two")
+    assert world.info("one")["tokens_in"] == 20
+
+
+def test_where_the_stream_tells_no_message_the_screen_does(world: World) -> None:
+    talks(world)
+    typed(world, 'does {"in": "c1", "what": "work"}')
+    typed(world, 'does {"in": "c1", "what": "rest"}')
+    world.run("send", "-t", "one", "mute").ok()
+    expected = [("user", "send", "mute"), ("agent", "screen", "spoken")]
+    wait_until(lambda: turns(world) == expected, what=lambda: turns(world))
+
+
+def test_what_is_said_in_a_session_that_is_not_recorded_is_not_taken(world: World) -> None:
+    talks(world, options=("--no-record",))
+    assert world.run("send", "-t", "one", "--json", "talk one").ok().json["proof"] == "screen"
+    typed(world, "talk two")
+    world.does("one", "idle")
+    assert turns(world) == [] and world.info("one")["tokens_in"] == 0
+
+
 def test_who_refuses_is_asked_once(world: World) -> None:
     world.new("one", world.agent(STREAM, SERVES.replace("proof = base64", "proof = b'x' + base64")))
     wait_until(lambda: "its events can't be followed: the answer is 401" in world.log, what="it is in the log")
@@ -371,15 +499,57 @@ def test_opencodes_events_are_followed_and_nobody_else_may(world: World, api: Sc
     start = launch("opencode", f"{world.root}/opencode", api.url)
     world.new("one", *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
     world.does("one", "idle", SLOW)
-    with open(f"/proc/{world.info('one')['pid']}/cmdline", "rb") as file:
-        words = file.read().split(b"\0")
-    port = int(words[words.index(b"--port") + 1])
+    port = _port(world)
     for path in ("/event", "/session", "/permission", "/session/status"):
         assert _status(port, path) == 401
     time.sleep(1)  # it may not take what is typed yet
     prompt(world, "one", "opencode", "slow 8")
     wait_until(lambda: "its event stream says working" in why(world), seconds=SLOW, what=lambda: why(world))
     assert str(world.info("one")["conversation"]).startswith("ses_")
+
+
+@pytest.mark.prove
+def test_what_opencode_tells_of_its_messages_are_turns_and_tokens(world: World, api: ScriptedApi) -> None:
+    skip_without("opencode")
+    start = launch("opencode", f"{world.root}/opencode", api.url)
+    password = ("-e", "OPENCODE_SERVER_PASSWORD=ours")
+    world.new("one", *start.argv, options=[*start.options, *password, "-x", "100", "-y", "30"])
+    world.does("one", "idle", SLOW)
+    time.sleep(1)  # it may not take what is typed yet
+    assert world.run("send", "-t", "one", "--wait", "hello").ok().out == "Hello from the script.\n"
+    sent = world.run("send", "-t", "one", "--wait", "--json", "two\nlines, slow 3").ok().json
+    assert sent["proof"].startswith("record msg_") and sent["reply"] == "word1 word2 word3 "
+    world.run("send", "-t", "one", "tool").ok()
+    world.does("one", "waiting", SLOW)
+    world.run("send", "-t", "one", "-k", "Enter").ok()
+    said = ["hello", "Hello from the script.", "two\nlines, slow 3", "word1 word2 word3 "]
+    said += ["tool", "I will run a command. ", "The tool has run."]
+    wait_until(lambda: len(turns(world)) >= len(said), seconds=SLOW, what=lambda: turns(world))
+    _fork(world, str(world.info("one")["conversation"]), "ours")
+    assert world.run("send", "-t", "one", "--wait", "bye").ok().out == "Hello from the script.\n"
+    said += ["bye", "Hello from the script."]
+    assert [text for _, _, text in turns(world)] == said
+    assert {source for _, source, _ in turns(world)} == {"transcript"}
+    info = world.info("one")
+    assert (info["tokens_in"], info["tokens_cached"], info["tokens_out"]) == (5000, 500, 100)
+
+
+def _port(world: World) -> int:
+    with open(f"/proc/{world.info('one')['pid']}/cmdline", "rb") as file:
+        words = file.read().split(b"\0")
+    return int(words[words.index(b"--port") + 1])
+
+
+def _fork(world: World, conversation: str, password: str) -> None:
+    """Copy a conversation, as a person may at any time."""
+    proof = base64.b64encode(f"agentmux:{password}".encode()).decode()
+    head = {"Authorization": f"Basic {proof}", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", _port(world), timeout=10)
+    try:
+        connection.request("POST", f"/session/{conversation}/fork", body=b"{}", headers=head)
+        assert connection.getresponse().status == 200
+    finally:
+        connection.close()
 
 
 def _status(port: int, path: str) -> int:

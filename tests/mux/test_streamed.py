@@ -116,6 +116,15 @@ def test_parts_of_a_conversation_do_not_speak_for_it_and_may_ask() -> None:
     assert stream.followed.conversation == "a"
 
 
+def test_since_when_there_is_a_conversation_is_known() -> None:
+    stream = Stream("a")
+    stream.known("child", "a")
+    stream("session.created", "b", info={"time": {"created": 1795806812500}})
+    stream("session.updated", "b", info={})
+    speakers = [stream.followed.speaker({"sessionID": name}) for name in ("a", "b", "child", "x")]
+    assert speakers == [("a", 0.0), ("b", 1795806812.5), ("child", None), ("x", None)]
+
+
 def test_another_conversation_begins_where_this_one_rests() -> None:
     stream = Stream("a")
     stream.status("busy")

@@ -241,6 +241,14 @@ def _completions(said: Iterator[Said], number: int) -> Iterator[Json]:
     yield chunk({}, finish)
 
 
+def _counted(number: int) -> Json:
+    """Return the last chunk for who asks what a completion took."""
+    counts = {"prompt_tokens": 1000, "completion_tokens": 20, "total_tokens": 1020}
+    usage = {**counts, "prompt_tokens_details": {"cached_tokens": 100}}
+    head = {"id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 0, "model": "scripted"}
+    return {**head, "choices": [], "usage": usage}
+
+
 def _gemini(said: Iterator[Said], number: int) -> Iterator[Json]:
     def chunk(part: Json, **more: str) -> Json:
         usage = {"promptTokenCount": 1000, "candidatesTokenCount": 20, "totalTokenCount": 1020}
@@ -355,11 +363,11 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.api.keep:
                 self.server.api.bodies.append(body)
         try:
-            self._answer(asked, events)
+            self._answer(asked, events, bool((body.get("stream_options") or {}).get("include_usage")))
         finally:
             times[1] = time.time()
 
-    def _answer(self, asked: Turn, events: Callable[[Iterator[Said], int], Iterator[Json]]) -> None:
+    def _answer(self, asked: Turn, events: Callable[[Iterator[Said], int], Iterator[Json]], counted: bool) -> None:
         steps, number = self.server.api.reply(asked)
         if isinstance(steps[0], Refusal):
             self._refuse(steps[0])
@@ -371,6 +379,8 @@ class _Handler(BaseHTTPRequestHandler):
             name = f"event: {event['type']}\n" if "type" in event else ""
             self.wfile.write(f"{name}data: {json.dumps(event)}\n\n".encode())
         if events is _completions:
+            if counted:
+                self.wfile.write(f"data: {json.dumps(_counted(number))}\n\n".encode())
             self.wfile.write(b"data: [DONE]\n\n")
 
     def _refuse(self, refusal: Refusal) -> None:
