@@ -53,7 +53,7 @@ class Seen:
         now: seconds of a clock that stands still never.
         composer: what stands in the place for prompts, None where there is none.
         shown: when the screen changed last.
-        typed: when a person typed last.
+        hands: until when somebody who has typed is left alone.
         rests: since when the agent has been idle.
         record: the agent's own name for the prompt, if it has written it down since it was typed; "" if not.
         recorded: whether the agent is known to write prompts down.
@@ -65,7 +65,7 @@ class Seen:
     about: str
     composer: str | None
     shown: float
-    typed: float
+    hands: float
     rests: float
     record: str = ""
     recorded: bool = False
@@ -106,15 +106,13 @@ class Delivery:
 
     Args:
         at_once: into an agent that works, too, and refused where it can't be typed now.
-        hands: seconds for which nobody may have typed.
     """
 
-    def __init__(self, text: str, composer: Composer, *, at_once: bool, hands: float) -> None:
+    def __init__(self, text: str, composer: Composer, *, at_once: bool) -> None:
         self.stage = Stage.WAITS
         self._text = text
         self._composer = composer
         self._at_once = at_once
-        self._hands = hands
         self._since = 0.0  # when the stage began
         self._alien: float | None = None
         self._pressed = 0.0
@@ -151,10 +149,10 @@ class Delivery:
             return seen.status.value, None
         if seen.composer is None:
             return "no place to type into", None
-        if seen.now < seen.typed + self._hands:
-            return "somebody types", seen.typed + self._hands
         if seen.composer:
             return "a draft is there", None
+        if seen.now < seen.hands:
+            return "somebody types", seen.hands
         if seen.status is Status.IDLE and seen.now < seen.rests + self._composer.rests:
             return "it has just started", seen.rests + self._composer.rests
         return "", None

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SOON = 0.015
 """Seconds from a change to the look at it: what belongs together has mostly come by then."""
 
+DRAWN = 0.3
+"""Least seconds from what somebody or a script types to a prompt: by then the screen shows it."""
+
 PAUSE = 0.1
 """Least seconds between two looks while nothing is being typed."""
 
@@ -243,8 +246,7 @@ class Post:
             self._courier.ended(self._session, prompt, Phase.REFUSED, "its text is damaged")
             return False
         self._prompt, self._record, self._replied = prompt, "", False
-        hands = self._owner.config().seconds("typing-pause")
-        self._delivery = Delivery(prompt.text, profile.composer, at_once=prompt.at_once, hands=hands)
+        self._delivery = Delivery(prompt.text, profile.composer, at_once=prompt.at_once)
         return True
 
     def _seen(self, now: float) -> Seen:
@@ -271,7 +273,9 @@ class Post:
             about,
             composer,
             self._shown,
-            session.typed_at,
+            max(
+                session.typed_at + max(self._owner.config().seconds("typing-pause"), DRAWN), session.scripted_at + DRAWN
+            ),
             session.rested_at if session.rested_at is not None else now,
             self._record,
             self._owner.memory.logs.expected(session),

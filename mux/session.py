@@ -162,6 +162,7 @@ class Session:
         "marks",
         "pid",
         "row",
+        "scripted_at",
         "state",
         "typed_at",
         "unseen",
@@ -177,6 +178,7 @@ class Session:
         self.unseen = False  # it called, and nobody has looked since
         self.interrupts = 0  # how often it was told to stop
         self.typed_at = float("-inf")  # when a person typed last, on the loop's clock
+        self.scripted_at = float("-inf")  # likewise a script
         self.state = State(row.state)
         self.pid = 0
         self.killed = False
@@ -669,6 +671,15 @@ class Session:
         return _good(found, self.poison()) if drawn else found
 
     # -- input
+
+    def type_for_script(self, data: bytes) -> None:
+        """Queue what a script types, which is no prompt: prompts wait until that shows.
+
+        Raises:
+            NotRunning, InputFull: as ``type_in``.
+        """
+        self.type_in(data)
+        self.scripted_at = self._host.loop.time()
 
     def type_in(self, data: bytes) -> None:
         """Queue ``data`` as typed. Never blocks; what the program does not take waits.

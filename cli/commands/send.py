@@ -46,7 +46,7 @@ async def run(
     if keys:
         for session in sessions:
             try:
-                session.type_in(session.screen.keys(text or []))
+                session.type_for_script(session.screen.keys(text or []))
             except UnknownKey as error:
                 raise BadUsage(
                     f"send: no key named {error.name!r}", hint="names as in tmux: Enter, C-c, M-x, Up, F5"
@@ -57,14 +57,14 @@ async def run(
         return None
     if not text and not file and history is None and enter:
         for session in sessions:
-            session.type_in(session.screen.keys(["Enter"]))
+            session.type_for_script(session.screen.keys(["Enter"]))
         return None
     if history is not None and (text or file):
         raise BadUsage("send: --history takes no text and no file")
     said = _recalled(asking, history) if history is not None else await prompts.read(asking, "send", text, file)
     if not enter:
         for session in sessions:
-            session.type_in(said.encode("utf-8", "surrogateescape"))
+            session.type_for_script(said.encode("utf-8", "surrogateescape"))
         return None
     order = receipts.Order(
         at_once=when == "now",
@@ -90,7 +90,7 @@ def _sessions(asking: Asking, target: list[str] | None, label: list[str] | None)
 async def _piped(asking: Asking, session: Session) -> None:
     """Type standard input as it comes into a program that is no agent."""
     async for data in asking.stdin():
-        session.type_in(data)
+        session.type_for_script(data)
         while session.input_high:
             await asking.until(session.when_input_low)
 

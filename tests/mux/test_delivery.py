@@ -21,13 +21,13 @@ IDLE = Seen(
     about="",
     composer="",
     shown=90.0,
-    typed=0.0,
+    hands=0.0,
     rests=50.0,
 )
 
 
 def delivery(text: str = TEXT, *, at_once: bool = False) -> Delivery:
-    return Delivery(text, COMPOSER, at_once=at_once, hands=3.0)
+    return Delivery(text, COMPOSER, at_once=at_once)
 
 
 def typed(text: str = TEXT) -> Delivery:
@@ -66,9 +66,9 @@ def test_what_is_in_the_way_is_waited_for_or_refused(seen: Seen, why: str, refus
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_who_types_is_let_finish(at_once: bool) -> None:
-    found = delivery(at_once=at_once).next(replace(IDLE, typed=98.5))
+    found = delivery(at_once=at_once).next(replace(IDLE, hands=101.5))
     assert (found.do, found.at) == (Do.WAIT, 101.5)
-    assert delivery().next(replace(IDLE, typed=97.0)).do is Do.TYPE
+    assert delivery().next(replace(IDLE, hands=100.0)).do is Do.TYPE
 
 
 def test_a_program_that_has_just_come_up_is_left_alone() -> None:
@@ -187,7 +187,7 @@ def test_whatever_is_seen_it_is_typed_once_and_submitted_alone(
     one, now, typings = delivery(at_once=at_once), 100.0, 0
     for step, status, composer, ago, hands, record in moments:
         now += step
-        seen = Seen(now, True, status, "", composer, now - ago, now - hands, 50.0, record, recorded)
+        seen = Seen(now, True, status, "", composer, now - ago, now + 3.0 - hands, 50.0, record, recorded)
         found = one.next(seen)
         if found.do is Do.TYPE:
             typings += 1
