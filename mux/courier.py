@@ -27,6 +27,10 @@ BEGINS = 1.0
 """Seconds for which an agent that has taken a prompt may still look idle."""
 
 
+SETTLES = 0.4
+"""Seconds from an answer of an agent's until it shows whether it goes on, or asks."""
+
+
 class Courier:
     """The queues of all sessions of one server."""
 
@@ -34,7 +38,9 @@ class Courier:
         self._owner = owner
         self._posts: dict[int, Post] = {}
         self._watchers: dict[int, list[Callable[[], None]]] = {}
-        self._begun: dict[int, float] = {}  # when a session last took a prompt: Unix seconds
+        self._begun: dict[
+            int, tuple[float, float]
+        ] = {}  # when a session last took a prompt, until when that may not show
 
     def knows(self, session: Session) -> bool:
         """Whether it can be seen what becomes of a prompt to this session's program."""
@@ -118,16 +124,18 @@ class Courier:
         """Whether a prompt stands in a session that is not submitted yet."""
         return session.id in self._posts and self._posts[session.id].typing
 
-    def took(self, session: Session) -> None:
-        """A session's agent has taken a prompt: its turn begins."""
-        self._begun[session.id] = self._owner.now()
+    def took(self, session: Session, *, replied: bool) -> None:
+        """A session's agent has taken a prompt: its turn begins. ``replied``: it has answered already."""
+        now = self._owner.now()
+        self._begun[session.id] = now, now + (SETTLES if replied else BEGINS)
 
     def begins(self, session: Session) -> float:
-        """Return for how many seconds more a session that looks idle may be about to show that it works."""
-        begun, verdict = self._begun.get(session.id), session.verdict
-        if begun is None or verdict.status is not Status.IDLE or verdict.since > begun:
+        """Return for how many seconds more a session that looks idle may be about to show that it works, or asks."""
+        begun, until = self._begun.get(session.id, (0.0, 0.0))
+        verdict = session.verdict
+        if not begun or verdict.status is not Status.IDLE or verdict.since > begun:
             return 0.0
-        return max(0.0, begun + BEGINS - self._owner.now())
+        return max(0.0, until - self._owner.now())
 
     def interrupted(self, session: Session) -> None:
         """A session's turn is about to be stopped: what is queued waits until somebody says so."""
@@ -146,8 +154,9 @@ class Courier:
     def logged(self, session: Session, entries: Sequence[Entry]) -> None:
         """A session's agent has written something down."""
         replied = any(entry.says is Says.REPLY for entry in entries)
-        if replied:
-            self._begun.pop(session.id, None)  # so it has begun, and shows whether it goes on
+        if replied and session.id in self._begun:
+            begun, until = self._begun[session.id]
+            self._begun[session.id] = begun, min(until, self._owner.now() + SETTLES)
         prompts = [entry for entry in entries if entry.says is Says.PROMPT]
         if not prompts:
             return

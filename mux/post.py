@@ -294,8 +294,8 @@ class Post:
             self._courier.told(session, prompt, "submitted")
             return True
         phase = {Do.ACCEPT: Phase.ACCEPTED, Do.REFUSE: Phase.REFUSED, Do.DOUBT: Phase.UNCERTAIN}[do]
-        if phase is Phase.ACCEPTED and not self._replied:
-            self._courier.took(session)
+        if phase is Phase.ACCEPTED:
+            self._courier.took(session, replied=self._replied)
         proof = f"{why} {self._record}".strip() if phase is Phase.ACCEPTED else ""
         self._prompt = self._delivery = None
         self._why.pop(prompt.id, None)

@@ -44,6 +44,8 @@ mark = '^(?:> ?|  )'
 empty = '^type here$'
 folded = '^\[Pasted \d+ chars\]$'
 interrupt = ["Escape"]
+[answer]
+digits = "pick"
 [signs]
 composer = '^>.*(?:\n(?:  .*)?)*\n--\Z'
 [[signs.rules]]
