@@ -132,7 +132,9 @@ class _Way:
     def _goes_on(self, prompt: Queued) -> bool:
         """Whether there will be more to tell of a prompt than there is now, and that is waited for."""
         if prompt.phase is Phase.QUEUED:
-            return self._order.wait or self._asking.mux.courier.soon(prompt)
+            order = self._order
+            now = order.at_once and not order.not_before and order.after is None  # which is not left to wait
+            return now or order.wait or self._asking.mux.courier.soon(prompt)
         return prompt.phase is Phase.TYPING
 
     async def arrived(self, deadline: float | None) -> Receipt:

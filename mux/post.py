@@ -51,6 +51,9 @@ BEFORE = 2.0
 AFTER_TROUBLE = 5.0
 """Seconds until it is tried again when the disk refused something."""
 
+PAUSED = "the queue is paused"
+"""Why a prompt waits, or is refused, while nothing is delivered."""
+
 ANSWERING = "an answer is under way"
 """Why a prompt waits, or is refused, while a dialog is being answered."""
 
@@ -215,7 +218,11 @@ class Post:
             self._courier.finished(self._session.id)
             return False
         if queue.paused(self._session.id):
-            self._note(waiting[0], "the queue is paused")
+            for prompt in waiting:
+                if prompt.at_once:
+                    self._courier.ended(self._session, prompt, Phase.REFUSED, PAUSED)
+                else:
+                    self._note(prompt, PAUSED)
             return False
         soonest = None
         for prompt in sorted(waiting, key=lambda one: not one.at_once):  # now means before all that may wait

@@ -103,7 +103,7 @@ def one_session(world: World, name: str, session: str, texts: list[list[str]], w
             thread.join()
         wait_until(
             lambda: not world.run("queue", "-t", session, "--json").ok().json["prompts"],
-            seconds=SLOW,
+            seconds=AT_ONCE * 3,
             what=lambda: world.run("queue", "-t", session).out[:500] + "\n".join(world.screen(session)),
         )
         final = {one["id"]: one for one in ended(world, session)}

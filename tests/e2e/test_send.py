@@ -97,6 +97,7 @@ def test_the_queue_can_be_changed(world: World) -> None:
     world.run("queue", "-t", "one", "pause").ok()
     for text in ("first", "second", "third", "fourth"):
         send(world, text, status=9)
+    assert send(world, "--when", "now", "at once", status=10)["why"] == "the queue is paused"
     ids = [str(one["id"]) for one in world.run("queue", "-t", "one", "--json").ok().json["prompts"]]
     world.run("queue", "-t", "one", "drop", ids[1]).ok()
     world.run("queue", "-t", "one", "edit", ids[2], "third,", "edited").ok()
