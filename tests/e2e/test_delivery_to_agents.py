@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from agents import launch, prompt, skip_without
+from agents import distrust, launch, prompt, skip_without, without_more_than_a_terminal
 from scripted_api import ScriptedApi
 from world import World, wait_until
 
@@ -166,21 +166,47 @@ def test_a_draft_is_unharmed(world: World, api: ScriptedApi, name: str) -> None:
     assert api.prompts == wanted
 
 
-@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
-def test_into_a_dialog_nothing_is_typed(world: World, api: ScriptedApi, name: str) -> None:
+KINDS = [
+    *((name, "tool") for name in ("claude", "codex", "gemini", "opencode")),
+    *((name, "ask") for name in ("claude", "gemini", "opencode")),
+    *((name, "trust") for name in ("claude", "gemini")),
+    ("opencode", "unknown"),
+]
+"""Agents, and what makes each show a dialog; of the last one's no rule is known."""
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_into_a_dialog_nothing_is_typed(world: World, api: ScriptedApi, name: str, kind: str) -> None:
     skip_without(name)
-    begin(world, api, name)
-    time.sleep(1.5)
-    prompt(world, "one", name, "tool")
-    world.does("one", "waiting", SLOW)
+    if kind == "unknown":
+        without_dialogs(world, name)
+    start = launch(name, f"{world.root}/one", api.url)
+    if kind == "trust":
+        distrust(name, f"{world.root}/one/home")
+    world.new("one", *start.argv, options=[*start.options, "-x", "100", "-y", "30"])
+    if kind != "trust":
+        world.does("one", "idle", SLOW)
+        time.sleep(1.5)
+        prompt(world, "one", name, "tool" if kind == "unknown" else kind)
+    world.does("one", "unknown" if kind == "unknown" else "waiting", SLOW)
     asked = len(api.turns)
-    for number in range(min(125, LIMIT)):
+    for number in range(min(50, LIMIT)):
         ran = world.run("send", "-t", "one", "--json", "--when", "now" if number % 2 else "idle", f"typed {number}")
         assert ran.json["state"] == ("refused" if number % 2 else "queued"), ran
         assert not any("typed" in row for row in world.screen("one"))
     assert len(api.turns) == asked
     assert not os.path.exists(f"{world.root}/one/work/approved.txt")
-    assert world.info("one")["status"] == "waiting"
+    assert world.info("one")["status"] == ("unknown" if kind == "unknown" else "waiting")
+
+
+def without_dialogs(world: World, name: str) -> None:
+    """Leave out all that tells of dialogs: rules, and what the agent says of itself but on the screen."""
+    without_more_than_a_terminal(world, name)
+    path = f"{world.home}/config/agentmux/agents/{name}.toml"
+    with open(path, encoding="utf-8") as file:
+        tables = re.split(r"^(?=\[)", file.read(), flags=re.MULTILINE)
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(table for table in tables if 'says = "waiting"' not in table)
 
 
 @pytest.mark.parametrize("name", ["claude", "codex"])

@@ -57,6 +57,8 @@ def test_it_works_in_a_makefile(world: World) -> None:
 
 def test_the_status_says_how_it_ended(world: World) -> None:
     assert world.run(*words(world, "--json", "ask")).status == 8
+    failed = world.run(*words(world, "--json", "fail"))
+    assert (failed.status, failed.json["state"], failed.json["why"]) == (12, "failed", "error")
     late = world.run(*words(world, "--json", "--timeout", "1", "work 60"))
     assert (late.status, late.json["state"]) == (5, "timeout")
     gone = world.run("run", "--agent", f"{world.home}/ours --end", "-e", "TRUTH=/dev/null", "hello")

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import glob
-import os
-import re
 import time
 
 import pytest
-from agents import AGENTS, HAND, distrust, launch, prompt, skip_without
+from agents import AGENTS, HAND, distrust, launch, prompt, skip_without, without_more_than_a_terminal
 from labelled import Watch
 from scripted_api import ScriptedApi
 from world import World, wait_until
-
-from agentmux.mux.profiles import FOLDER
 
 SLOW = 90.0
 
@@ -144,17 +140,6 @@ class Run:
 
 ALONE = ("claude", "codex", "gemini", "opencode", "pi")
 """Agents that are also watched by their terminal alone."""
-
-
-def without_more_than_a_terminal(world: World, name: str) -> None:
-    """Leave out what an agent tells by other means than its terminal: hooks, its file, its events."""
-    world.configure('agent-hooks = "off"\n')
-    folder = f"{world.home}/config/agentmux/agents"
-    os.makedirs(folder)
-    with open(f"{FOLDER}/{name}.toml", encoding="utf-8") as file:
-        tables = re.split(r"^(?=\[)", file.read(), flags=re.MULTILINE)
-    with open(f"{folder}/{name}.toml", "w", encoding="utf-8") as file:
-        file.writelines(table for table in tables if not re.match(r"\[+(?:hooks|published|events|log)\b", table))
 
 
 @pytest.mark.prove

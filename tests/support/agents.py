@@ -23,6 +23,7 @@ from scripted_api import CHAT, ScriptedApi
 from world import World, wait_until
 
 from agentmux.mux import VERSION
+from agentmux.mux.profiles import FOLDER
 from agentmux.mux.screen import Screen
 
 VARIABLE = "AGENTMUX_TEST_AGENTS"
@@ -371,6 +372,17 @@ def distrust(name: str, home: str) -> None:
         values["security"]["folderTrust"]["enabled"] = True
     with open(path, "w") as file:
         json.dump(values, file)
+
+
+def without_more_than_a_terminal(world: World, name: str) -> None:
+    """Leave out what an agent tells by other means than its terminal: hooks, its file, its events."""
+    world.configure('agent-hooks = "off"\n')
+    folder = f"{world.home}/config/agentmux/agents"
+    os.makedirs(folder)
+    with open(f"{FOLDER}/{name}.toml", encoding="utf-8") as file:
+        tables = re.split(r"^(?=\[)", file.read(), flags=re.MULTILINE)
+    with open(f"{folder}/{name}.toml", "w", encoding="utf-8") as file:
+        file.writelines(table for table in tables if not re.match(r"\[+(?:hooks|published|events|log)\b", table))
 
 
 def prompt(world: World, session: str, name: str, text: str) -> float:

@@ -1,9 +1,9 @@
 """An agent with a place for prompts, for tests: it draws what it holds, and writes down each prompt that it is given.
 
 Run as a program, in a terminal. The first word of a prompt says what it does: ``work N`` is busy for N seconds, ``ask``
-opens a dialog at once, ``later N`` opens one N seconds after, ``echo`` anything else. Keys typed while a dialog is open
-are answers: Enter is yes. The file TRUTH gets a JSON line for each prompt and each answer; with LOG set, the agent also
-keeps a log of its own as real ones do.
+opens a dialog at once, ``fail`` tells of an error, ``later N`` opens a dialog N seconds after, ``echo`` anything else.
+Keys typed while a dialog is open are answers: Enter is yes. The file TRUTH gets a JSON line for each prompt and each
+answer; with LOG set, the agent also keeps a log of its own as real ones do.
 """
 
 from __future__ import annotations
@@ -105,6 +105,8 @@ class Agent:
             self.busy_until = time.time() + float(rest)
         elif word == "ask":
             self.dialog = True
+        elif word == "fail":
+            os.write(1, b"\033]7501;state=error\a")
         elif word == "later":
             self.dialog_at = time.time() + float(rest)
         if word != "work":
