@@ -79,6 +79,20 @@ def told(text: str) -> dict[str, str]:
     return {str(key): value for key, value in values.items() if isinstance(value, str)}
 
 
+def check_says(table: Mapping[str, object], wrong: Wrong, *keys: str, also: Sequence[str] = ()) -> None:
+    """Make sure that each value of a table says what follows: a state, for waiting with what for, nothing, or ``also``.
+
+    Raises:
+        Exception: what ``wrong`` made of the first that does not, and of the ``keys`` that lead to it.
+    """
+    for key, says in table.items():
+        state, _, about = str(says).partition(" ")
+        known = state in SAYS and (state == "waiting") == (about in ABOUT)
+        if not known and says not in ("", *also):
+            words = ", ".join(("working", "idle", "waiting ABOUT", *also))
+            raise wrong(f"{key!r} is none of {words}, or empty", *keys, key)
+
+
 def parsed(table: Mapping[str, object], wrong: Wrong) -> Hooks:
     """Return what the table ``hooks`` of a profile says.
 
@@ -88,8 +102,5 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Hooks:
     check(table, KINDS, wrong, "hooks")
     events = table.get("events")
     events = events if isinstance(events, dict) else {}
-    for event, says in events.items():
-        state, _, about = str(says).partition(" ")
-        if says != "" and (state not in SAYS or (state == "waiting") != (about in ABOUT)):
-            raise wrong(f"{event!r} is none of working, idle, waiting ABOUT, or empty", "hooks", "events", event)
+    check_says(events, wrong, "hooks", "events")
     return Hooks(words(table, "words"), frozenset(words(table, "unless")), str(table.get("conversation", "")), events)

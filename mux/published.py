@@ -25,9 +25,9 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .hooks import SAYS
+from .hooks import SAYS, check_says
 from .tables import Kind, check, words
-from .verdict import ABOUT, Reading, Source
+from .verdict import Reading, Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,9 +106,6 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Published:
         raise wrong("'published' needs file, pid, started and status", "published")
     states = table.get("states")
     states = states if isinstance(states, dict) else {}
-    for status, says in states.items():
-        state, _, about = str(says).partition(" ")
-        if says != "" and (state not in SAYS or (state == "waiting") != (about in ABOUT)):
-            raise wrong(f"{status!r} is none of working, idle, waiting ABOUT, or empty", "published", "states", status)
+    check_says(states, wrong, "published", "states")
     keys = {key: str(table.get(key, "")) for key in _KEYS}
     return Published(words(table, "file"), states=states, **keys)

@@ -33,11 +33,11 @@ from dataclasses import dataclass, field, replace
 
 from . import streamlog
 from .agentlog import seconds, value_at
-from .hooks import SAYS, TEXT
+from .hooks import SAYS, TEXT, check_says
 from .notes import clean
 from .published import LONGEST_ID
 from .tables import Kind, check, words
-from .verdict import ABOUT, Reading, Source, Status
+from .verdict import Reading, Source, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,14 +212,7 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Streamed:
         raise wrong("'events.words' needs one word '{port}'", "events", "words")
     kinds = table.get("kinds")
     kinds = kinds if isinstance(kinds, dict) else {}
-    for kind, says in kinds.items():
-        state, _, about = str(says).partition(" ")
-        known = state in SAYS and (state == "waiting") == (about in ABOUT)
-        if not known and says not in (CONVERSATION, ANSWERED, ""):
-            raise wrong(
-                f"{kind!r} is none of working, idle, waiting ABOUT, answered, conversation, or empty",
-                *("events", "kinds", kind),
-            )
+    check_says(kinds, wrong, "events", "kinds", also=(ANSWERED, CONVERSATION))
     keys = {key: str(table.get(key, "")) for key in _KEYS}
     added, unless, texts = (words(table, key) for key in ("words", "unless", "texts"))
     messages = table.get("messages")
