@@ -330,7 +330,7 @@ class _Wire:
                 data = await self._reader.read(65536)
         except TimeoutError:
             raise ServerSilent(self._path, PATIENCE) from None
-        except ConnectionResetError:
+        except (BrokenPipeError, ConnectionResetError):  # asyncio tells the reader how a write has failed
             data = b""
         for kind, body in self._decoder.feed(data):
             for back in exchange.take(kind, body):

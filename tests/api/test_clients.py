@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +23,7 @@ from agentmux.api import (
     AsyncSession,
     AsyncStream,
     Outcome,
+    ServerLost,
     ServerSilent,
     Session,
     Stream,
@@ -238,3 +241,37 @@ def test_a_script_is_checked_strictly(world: World) -> None:
         file.write("Agentmux().nothing\nAgentmux().create(argv=3)\n")
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=world.home)
     assert done.stdout.count("error:") == 2, "and the types are there"
+
+
+def test_a_server_that_hangs_up_at_once_is_lost_and_not_a_broken_pipe(world: World) -> None:
+    """Whether the write or the read finds out depends on who is faster."""
+    folder = f"{world.runtime}/api"
+    os.mkdir(folder, 0o700)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{folder}/s")
+    listener.listen()
+
+    def hang_up() -> None:
+        while True:
+            try:
+                listener.accept()[0].close()
+            except OSError:
+                return
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+
+    async def asked() -> None:
+        mux = AsyncAgentmux(socket=f"{folder}/s")
+        for _ in range(100):
+            with pytest.raises(ServerLost):
+                await mux.sessions()
+
+    try:
+        asyncio.run(asked())
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        os.remove(f"{folder}/s")
+        os.rmdir(folder)
