@@ -40,6 +40,7 @@ from agentmux.api import (
     UnknownSession,
 )
 from agentmux.cli.commands import find
+from agentmux.mux.screen import Screen
 
 ECHO = "import sys\nfor line in sys.stdin: print('said', line.strip(), flush=True)"
 
@@ -353,14 +354,17 @@ def test_events_need_a_server(here: World, mux: Any) -> None:
         assert list(events) == []
 
 
-def shown(stream: Any, text: bytes) -> bytes:
-    """Read until there is ``text``; return all."""
-    data = b""
-    for piece in stream:
-        data += piece
-        if text in data:
-            return data
-    raise AssertionError(data)
+def shown(stream: Any, text: bytes) -> None:
+    """Read until a terminal shows ``text``: what comes may have been cut anywhere, and be drawn in parts."""
+    screen = Screen((120, 40))
+    try:
+        for piece in stream:
+            screen.feed(piece)
+            if any(text.decode() in row for row in screen.text_rows(0, 40)):
+                return
+        raise AssertionError(screen.text_rows(0, 40))
+    finally:
+        screen.close()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["a part", "its size"])
