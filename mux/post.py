@@ -131,7 +131,7 @@ class Post:
 
     def interrupted(self) -> None:
         """Somebody stops the agent. What was typed and not submitted is left where it stands."""
-        if self._prompt is not None and self._delivery is not None and self._delivery.stage is Stage.TYPED:
+        if self._prompt is not None and self.typing:
             prompt, self._prompt, self._delivery = self._prompt, None, None
             self._courier.ended(self._session, prompt, Phase.UNCERTAIN, "interrupted before it was submitted")
         self._look_at(self._loop.time())
