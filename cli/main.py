@@ -84,11 +84,15 @@ def _run(argv: list[str]) -> int:
     completing = "_AGENTMUX_COMPLETE" in os.environ
     if completing or "--help" in words[:2] or "-h" in words[:2]:
         return _local(words, name, path, completing=completing)
-    words = words or ["ls"]
+    words = words or [_front()]
     command = commands.find(words[0])
     if command is None:
         raise UnknownCommand(words[0], _near(words[0]))
     socket = paths.socket_path(os.environ, name, path)
+    if command.name == "dashboard":
+        from . import dashboard
+
+        return dashboard.run(words[1:], socket)
     if command.name == "hook":
         from . import hook
 
@@ -98,6 +102,12 @@ def _run(argv: list[str]) -> int:
 
         return local.run(words, socket)
     return _ask(words, command, socket)
+
+
+def _front() -> str:
+    """Return what is meant without a command: the view, and where that can't be shown the list."""
+    shown = os.isatty(0) and os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb"
+    return "dashboard" if shown else "ls"
 
 
 def _local(words: list[str], name: str, path: str, *, completing: bool) -> int:

@@ -10,7 +10,8 @@ from agentmux.mux.session import Session
 from agentmux.mux.verdict import Status
 
 from ..app import Option
-from ..output import age, safe
+from ..output import age
+from ..safety import safe
 from ..watching import again_and_again
 from .options import Json
 

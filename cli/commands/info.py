@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agentmux.mux.asking import Asking
 
-from ..output import facts, safe, shown
+from ..output import facts, shown
+from ..safety import safe
 from .options import Json, Target
 
 

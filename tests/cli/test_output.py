@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmux.cli.output import Facts, age, facts, formatted, matches, safe, shown, table
+from agentmux.cli.output import Facts, age, facts, formatted, matches, shown, table
+from agentmux.cli.safety import safe
 from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Mux, Record
