@@ -167,6 +167,7 @@ class View:
             leave=lambda: self._focus(None),
             edit=lambda: self._end(Edit(self.bar.text)),
             title=self._bar_title,
+            columns=lambda: self._size()[0],
         )
         self.doing = Doing(self)
         self._filter = Buffer(multiline=False, on_text_changed=self._filtered)
@@ -617,10 +618,10 @@ class View:
         return drawn([self._said])
 
     def _draw_hints(self, columns: int, rows: int) -> Drawn:
+        if self.app.layout.has_focus(self.bar.window):
+            return _hint("Enter: send  M-Enter: new line  Up: earlier  C-r: search  C-o: editor  Esc: back", columns)
         if self._gridded:
-            return drawn(
-                [[("class:hint", fitted(" arrows: choose   Enter: zoom   p: prompt   a: answer   Esc: back", columns))]]
-            )
+            return _hint("arrows: choose  Enter: zoom  p: prompt  a: answer  b: interrupt  Esc: back", columns)
         needs = self.sessions.counts()[Group.NEEDS] > 0
         names = [
             "attach",
@@ -638,4 +639,8 @@ class View:
     def _bar_title(self) -> str:
         names = [info.name for number in self._targets if (info := self.sessions.get(number)) is not None]
         who = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        return f" prompt for {who}   Enter: send  M-Enter: new line  C-r: search  C-o: editor  Esc: back"
+        return f" prompt for {who}"
+
+
+def _hint(text: str, columns: int) -> Drawn:
+    return drawn([[("class:hint", fitted(f" {text}", columns))]])

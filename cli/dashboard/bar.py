@@ -20,7 +20,7 @@ from prompt_toolkit.layout.processors import (
 )
 from prompt_toolkit.widgets import SearchToolbar
 
-from ..cells import fitted
+from ..cells import fitted, width
 from .chips import Chips
 from .controls import Lines, drawn
 
@@ -117,6 +117,7 @@ class Bar:
         leave: called when the writer is done with it, sent or not.
         edit: called to write on in the editor.
         title: says who gets the prompt.
+        columns: how many there are.
     """
 
     def __init__(
@@ -128,11 +129,13 @@ class Bar:
         leave: Callable[[], None],
         edit: Callable[[], None],
         title: Callable[[], str],
+        columns: Callable[[], int],
     ) -> None:
         self._chips = Chips()
         self._send = send
         self._leave = leave
         self._edit = edit
+        self._columns = columns
         self._history = history
         self.buffer = Buffer(
             multiline=True,
@@ -171,8 +174,9 @@ class Bar:
             self.buffer.reset()
 
     def _height(self) -> Dimension:
-        rows = min(HIGHEST, max(1, self.buffer.document.line_count))
-        return Dimension(min=1, preferred=rows, max=HIGHEST)
+        columns = max(1, self._columns() - 1)
+        rows = sum(width(line) // columns + 1 for line in self.buffer.document.lines[:HIGHEST])
+        return Dimension.exact(min(HIGHEST, rows))
 
     def _bindings(self) -> KeyBindings:
         keys = KeyBindings()

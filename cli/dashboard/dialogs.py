@@ -264,6 +264,7 @@ class _Menu:
     def _bindings(self) -> KeyBindings:
         keys = KeyBindings()
         typing = Condition(lambda: self._filtering)
+        taken = {one.key for one in self._all}
 
         @keys.add("down")
         @keys.add("tab")
@@ -277,13 +278,9 @@ class _Menu:
         def _up(event: KeyPressEvent) -> None:
             self.move(-1)
 
-        @keys.add("j", filter=~typing)
-        def _j(event: KeyPressEvent) -> None:
-            self.move(1)
-
-        @keys.add("k", filter=~typing)
-        def _k(event: KeyPressEvent) -> None:
-            self.move(-1)
+        for key, by in (("j", 1), ("k", -1)):
+            if key not in taken:
+                keys.add(key, filter=~typing)(lambda event, by=by: self.move(by))
 
         @keys.add("enter")
         def _enter(event: KeyPressEvent) -> None:

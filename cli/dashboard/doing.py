@@ -204,6 +204,7 @@ class Doing:
             self._view.bar.text = text  # not lost
             return
         self._view.receipts.begin(receipts if isinstance(receipts, list) else [receipts])
+        self._view.say(self._view.receipts.line, wrong=self._view.receipts.wrong)
 
     async def _next(self) -> None:
         info = self._view.sessions.next_that_needs()

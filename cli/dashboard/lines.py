@@ -50,7 +50,7 @@ def columns(total: int, infos: Sequence[Info]) -> Columns:
     """Return how ``total`` columns are shared out."""
     room = max(0, total - 4 - 5)  # what stands before the name, and the age
     longest = max((width(safe(info.name)) for info in infos), default=8)
-    name = max(4, min(longest, 24, max(8, room // 3)))
+    name = max(4, min(longest, 24, max(room // 3, room - 21)))
     status = max(0, min(19, room - name - 2))
     room -= name + status + 2
     agent = 9 if room >= 24 else 0
