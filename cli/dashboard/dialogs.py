@@ -146,17 +146,16 @@ class Dialogs:
         def _take(event: KeyPressEvent) -> None:
             event.current_buffer.complete_state = None
 
-        @keys.add("tab", filter=~has_completions)
+        @keys.add("tab")
         @keys.add("down", filter=~has_completions)
         def _next(event: KeyPressEvent) -> None:
             turn(event, 1)
 
-        @keys.add("tab", filter=has_completions)
         @keys.add("down", filter=has_completions)
         def _complete(event: KeyPressEvent) -> None:
             event.current_buffer.complete_next()
 
-        @keys.add("s-tab", filter=~has_completions)
+        @keys.add("s-tab")
         @keys.add("up", filter=~has_completions)
         def _previous(event: KeyPressEvent) -> None:
             turn(event, -1)
