@@ -12,15 +12,19 @@ from agentmux.store.search import Found, Where
 from agentmux.store.usage import Used
 
 from .answers import Outcome
+from .onlooker import Facts, Onlooker, Picture
 from .playback import Keyframe
 from .progress import Progress
 from .protocol import Kind, pack
 from .sessionerrors import NeedsTerminal, Nested
 from .turnend import TurnEnd
 
-__all__ = ["NOTE", "Asking", "Entry", "Found", "Phase", "Queued", "Used", "Where"]
+__all__ = ["NOTE", "Asking", "Entry", "Facts", "Found", "Phase", "Picture", "Queued", "Used", "Where"]
 
 T = TypeVar("T")
+
+PIECE = 1 << 22
+"""Bytes of output in one frame: what has more in a line, such as a huge screen full of colours, takes several."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,8 +83,8 @@ class Asking:
 
     def write(self, data: bytes) -> None:
         """Print bytes on the client's standard output."""
-        if data:
-            self._peer.send(Kind.STDOUT, data)
+        for at in range(0, len(data), PIECE):
+            self._peer.send(Kind.STDOUT, data[at : at + PIECE])
 
     def json(self, value: object) -> None:
         """Print ``value`` as one line of JSON."""
@@ -235,6 +239,11 @@ class Asking:
                 await waiting[0]
         finally:
             self.mux.bus.unsubscribe(subscription)
+
+    def pictures(self, session: Session, *, styled: bool) -> AsyncIterator[Picture]:
+        """Yield what a session shows, now and whenever that has changed, until it ends or the client goes."""
+        looking = Onlooker(session, self.loop, styled=styled)
+        return looking.pictures(lambda: self._peer.drained(wholly=True))
 
     async def upgrade(self) -> None:
         """Have the client's version of keeper and server take over.

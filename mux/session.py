@@ -826,6 +826,7 @@ class Session:
         self._host.publish("resized", self, columns=size[0], rows=size[1])
         for viewer in self.viewers:
             viewer.redraw()
+        self._wake()
 
 
 def _good(found: Iterator[Record], poison: Sequence[tuple[int, int]]) -> Iterator[Record]:
