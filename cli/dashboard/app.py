@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +20,7 @@ from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.layout import (
     BufferControl,
     CompletionsMenu,
@@ -42,7 +43,7 @@ from agentmux.mux.errors import AgentmuxError
 
 from ..cells import fitted
 from . import lines
-from .bar import RECALLED, Bar, Mentions, PromptHistory
+from .bar import RECALLED, Bar, Mentions
 from .controls import Drawn, Lines, drawn
 from .dialogs import Dialogs
 from .doing import Doing
@@ -66,6 +67,9 @@ ESCAPE = 0.05
 
 ALT = 0.1
 """Seconds for which Esc waits for another key where both together mean something."""
+
+PATIENCE = 1.0
+"""Seconds for which keys wait for what an action shows; then they are forgotten: nobody knows what they would do."""
 
 SPIN = 0.15
 """Seconds between two pictures of what turns while work is under way."""
@@ -155,13 +159,14 @@ class View:
         self._targets: list[int] = []
         self._top = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._holding: asyncio.TimerHandle | None = None  # ends the wait of keys that were typed ahead
+        self._held: list[KeyPress] = []
         self.keys = bound(settings.keys)
         self.link = Link(socket, self.sessions, self.list_changed, self._happened)
         self.preview = Preview(self.link, self.changed)
         self.grid = Grid(self.link, self.changed)
         self.dialogs = Dialogs(self._size, self._focus)
         self.bar = Bar(
-            history=PromptHistory(self._history),
             completer=Mentions(lambda: [info.name for info in self.sessions.everything()], self._folder),
             send=lambda text: self._start(self.doing.send(self._targets, text)),
             leave=lambda: self._focus(None),
@@ -182,8 +187,11 @@ class View:
             Lines(self.preview.draw, wheeled=lambda by: self._start(self._wheel(by))), wrap_lines=False
         )
         self._grid_window = Window(Lines(self.grid.draw, keys=self._grid_keys()), wrap_lines=False)
+        holding = KeyBindings()
+        holding.add("<any>", filter=Condition(lambda: self._holding is not None), eager=True)(self._hold)
         self.app: Application[Outcome] = Application(
             layout=Layout(self._layout(), focused_element=self._list),
+            key_bindings=holding,
             style=Style.from_dict(dict(THEMES[settings.theme])),
             include_default_pygments_style=False,
             full_screen=True,
@@ -209,6 +217,7 @@ class View:
         following = asyncio.ensure_future(self.link.follow())
         ticking = asyncio.ensure_future(self._tick())
         self.selection_changed()
+        self._start(self._recall())
         try:
             return await self.app.run_async(set_exception_handler=False)
         except EOFError:  # the terminal hung up
@@ -224,6 +233,7 @@ class View:
             for task in (following, ticking, *self._tasks):
                 task.cancel()
             await asyncio.gather(following, ticking, *self._tasks, return_exceptions=True)
+            self.drop_keys()
             clear_typeahead(self.app.input)  # keys that were meant for what comes now
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
@@ -237,6 +247,42 @@ class View:
         error = context.get("exception")
         if self.app.is_running and self.app.future is not None and not self.app.future.done():
             self.app.exit(exception=error if isinstance(error, BaseException) else RuntimeError(str(context)))
+
+    # -- keys that are typed ahead
+
+    def act(self, name: str) -> None:
+        """Do an action. Keys wait until it has got as far as what they may be for: a question, the prompt bar."""
+        work = self.doing.do(name)
+        if work is not None:
+            self._holding = asyncio.get_running_loop().call_later(PATIENCE, self.drop_keys)
+            self._start(self._held_back(work))
+
+    async def _held_back(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        finally:
+            self.release_keys()
+
+    def _hold(self, event: KeyPressEvent) -> None:
+        self._held += event.key_sequence
+
+    def release_keys(self) -> None:
+        """Let the keys through that were typed ahead."""
+        held = self._no_longer()
+        if held and self.app.is_running:
+            self.app.key_processor.feed_multiple(held)
+            self.app.key_processor.process_keys()
+
+    def drop_keys(self) -> None:
+        """Forget the keys that were typed ahead."""
+        self._no_longer()
+
+    def _no_longer(self) -> list[KeyPress]:
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+        held, self._held = self._held, []
+        return held
 
     def _start(self, work: object) -> None:
         assert asyncio.iscoroutine(work)
@@ -299,14 +345,13 @@ class View:
         if event.kind == "prompt" and self.receipts.happened(event.session, event.facts):
             self.say(self.receipts.line, wrong=self.receipts.wrong)
 
-    async def _history(self) -> AsyncGenerator[str, None]:
+    async def _recall(self) -> None:
+        """Fetch the history of all prompts."""
         try:
             found = await self.link.json("history", "-n", str(RECALLED))
         except AgentmuxError:
             return  # what can't be had now is not recalled
-        for one in reversed(found):
-            if one["text"] is not None:
-                yield one["text"]
+        self.bar.recall([one["text"] for one in reversed(found) if one["text"] is not None])
 
     # -- what is said
 
@@ -318,8 +363,8 @@ class View:
     @asynccontextmanager
     async def working(self, what: str) -> AsyncIterator[None]:
         """Show that something is under way, if it takes longer than a moment."""
+        self.release_keys()
         loop = asyncio.get_running_loop()
-
         timers: list[asyncio.TimerHandle] = []
 
         def turn() -> None:
@@ -363,7 +408,7 @@ class View:
         self.sessions.select(found.id)
         self.selection_changed()
         if already is not None and already.id == found.id:
-            self._start(self.doing.do("attach"))
+            self.act("attach")
 
     async def _wheel(self, by: int) -> None:
         await self.preview.scroll(-by / 4)
@@ -377,6 +422,8 @@ class View:
     def _focus(self, window: Window | None) -> None:
         self.app.layout.focus(window or (self._grid_window if self._gridded else self._list))
         self.app.invalidate()
+        if window is not None:
+            self.release_keys()
 
     def attach(self, number: int) -> None:
         """Leave the terminal to a session."""
@@ -407,7 +454,7 @@ class View:
     def begin_prompt(self, targets: list[int]) -> None:
         """Let a prompt be written for some sessions."""
         self._targets = targets
-        self.bar.begin()
+        self._start(self._recall())
         self._focus(self.bar.window)
 
     def prompt_edited(self, text: str) -> None:
@@ -448,7 +495,7 @@ class View:
         for key, action in self.keys.items():
             pressed = sequence(key)
             if pressed is not None:
-                keys.add(*pressed)(lambda event, name=action.name: self._start(self.doing.do(name)))
+                keys.add(*pressed)(lambda event, name=action.name: self.act(name))
 
         @keys.add("c-c")
         def _interrupted(event: KeyPressEvent) -> None:
@@ -486,7 +533,7 @@ class View:
         if (number := self.grid.selected) is not None:
             self.sessions.marked.clear()
             self.sessions.select(number)
-        self._start(self.doing.do(name))
+        self.act(name)
 
     def _filter_keys(self) -> KeyBindings:
         keys = KeyBindings()
@@ -603,11 +650,8 @@ class View:
             return drawn([[], []])
         made = lines.about(info, now=self._now(), home=self._home)
         tab = self.preview.tab.value + (", scrolled" if self.preview.scrolled else "")
-        used = sum(len(text) for _, text in made[0])
-        if used + len(tab) + 2 < columns:
-            made[0] += [("", " " * (columns - used - len(tab) - 2)), ("class:dim", f"[{tab}]")]
-        rule = [("class:border", "")]
-        return drawn([made[0], [*made[1], *rule]])
+        room = columns - len(tab) - 3
+        return drawn([[*lines.exactly(made[0], room), ("class:dim", f" [{tab}]")], made[1]])
 
     def _draw_message(self, columns: int, rows: int) -> Drawn:
         if self._busy:

@@ -32,22 +32,15 @@ RECALLED = 1000
 
 
 class PromptHistory(History):
-    """The history of all prompts to any agent, which the server keeps: what is sent is in it by being sent.
+    """The history of all prompts to any agent, which the server keeps: what is sent is in it by being sent."""
 
-    Args:
-        fetch: returns them, the newest first.
-    """
-
-    def __init__(self, fetch: Callable[[], AsyncGenerator[str, None]]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._fetch = fetch
+        self.texts: Sequence[str] = ()  # the newest first
 
     async def load(self) -> AsyncGenerator[str, None]:
-        """Yield the prompts, the newest first: asked for anew at each start of a prompt."""
-        if not self._loaded:
-            self._loaded_strings = [text async for text in self._fetch()]
-            self._loaded = True
-        for text in self._loaded_strings:
+        """Yield the prompts that are known, the newest first."""
+        for text in self.texts:
             yield text
 
     def load_history_strings(self) -> Iterable[str]:
@@ -56,10 +49,6 @@ class PromptHistory(History):
 
     def store_string(self, string: str) -> None:
         """Do nothing: the server has it."""
-
-    def forget(self) -> None:
-        """Ask again the next time."""
-        self._loaded = False
 
 
 class Mentions(Completer):
@@ -123,7 +112,6 @@ class Bar:
     def __init__(
         self,
         *,
-        history: PromptHistory,
         completer: Completer,
         send: Callable[[str], None],
         leave: Callable[[], None],
@@ -136,10 +124,10 @@ class Bar:
         self._leave = leave
         self._edit = edit
         self._columns = columns
-        self._history = history
+        self._history = PromptHistory()
         self.buffer = Buffer(
             multiline=True,
-            history=history,
+            history=self._history,
             completer=ThreadedCompleter(completer),
             complete_while_typing=True,
             enable_history_search=False,
@@ -167,9 +155,9 @@ class Bar:
     def text(self, text: str) -> None:
         self.buffer.set_document(Document(text), bypass_readonly=True)
 
-    def begin(self) -> None:
-        """Be ready for a prompt."""
-        self._history.forget()
+    def recall(self, texts: Sequence[str]) -> None:
+        """Take over the history, the newest first, unless the writer is in the midst of it."""
+        self._history.texts = texts
         if not self.buffer.text:
             self.buffer.reset()
 

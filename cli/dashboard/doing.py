@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
@@ -92,14 +92,19 @@ class Doing:
             "quit": view.leave,
         }
 
-    async def do(self, name: str) -> None:
-        """Do an action; what goes wrong is said in a line."""
-        action = BY_NAME[name]
+    def do(self, name: str) -> Coroutine[None, None, None] | None:
+        """Do an action, or begin it and return what is left of it; what goes wrong is said in a line."""
         try:
-            self._check(action)
+            self._check(BY_NAME[name])
             work = self.table[name]()
-            if work is not None:
-                await work
+        except AgentmuxError as error:
+            self._view.say(error.problem, error.hint, wrong=True)
+            return None
+        return None if work is None else self._to_its_end(work)
+
+    async def _to_its_end(self, work: Awaitable[None]) -> None:
+        try:
+            await work
         except AgentmuxError as error:
             self._view.say(error.problem, error.hint, wrong=True)
 
@@ -220,6 +225,7 @@ class Doing:
             self._view.say(f"{safe(info.name)} asks nothing")
             return
         asked = next((one for one in await self._view.link.json("inbox") if one["session"] == info.id), None)
+        self._view.drop_keys()  # nobody has seen yet what they would answer
         if asked is None:
             self._view.say(f"{safe(info.name)} asks nothing any more")
             return
@@ -435,8 +441,8 @@ class Doing:
             if action.name != "palette"
         ]
         picked = await self._view.dialogs.choose("All commands", choices, filtering=True)
-        if picked is not None:
-            await self.do(picked)
+        if picked is not None and (work := self.do(picked)) is not None:
+            await work
 
     async def _help(self) -> None:
         await self._view.dialogs.read("Keys", help_lines(self._view.keys))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from agentmux.api.model import Info
 from agentmux.mux.errors import AgentmuxError
 
-from ..cells import cut, fitted, width
+from ..cells import fitted
 from ..safety import safe
 from . import lines
 from .controls import Drawn, drawn
@@ -124,16 +124,5 @@ class Grid:
         picture = self._pictures.get(info.id)
         top = picture.top(rows - 1) if picture is not None else 0
         for row in range(top, top + rows - 1):
-            made.append(_exactly(picture.row(row) if picture is not None else [], columns))
+            made.append(lines.exactly(picture.row(row) if picture is not None else [], columns))
         return made
-
-
-def _exactly(row: Sequence[Piece], columns: int) -> list[Piece]:
-    pieces: list[Piece] = []
-    for look, text in row:
-        text = cut(text, columns)
-        pieces.append((look, text))
-        columns -= width(text)
-        if columns <= 0:
-            break
-    return [*pieces, ("", " " * columns)]

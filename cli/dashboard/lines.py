@@ -187,6 +187,18 @@ def about(info: Info, *, now: float, home: str) -> list[list[Piece]]:
     return [first, second]
 
 
+def exactly(line: Sequence[Piece], columns: int) -> list[Piece]:
+    """Return a line that takes exactly so many columns."""
+    pieces: list[Piece] = []
+    for look, text in line:
+        text = cut(text, columns)
+        pieces.append((look, text))
+        columns -= width(text)
+        if columns <= 0:
+            break
+    return [*pieces, ("", " " * columns)]
+
+
 def hints(names: Sequence[str], keys: Mapping[str, Action], columns: int) -> list[Piece]:
     """Return as many keys with what they do as there is room for."""
     pieces: list[Piece] = []

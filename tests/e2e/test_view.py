@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import pytest
 from agents import skip_without
 from scripted_api import ScriptedApi
-from terminal import Terminal
 from viewing import SLOW, Front, installed, ours
 from world import World, wait_until
 

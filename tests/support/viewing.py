@@ -113,7 +113,8 @@ def ours(world: World) -> str:
     """Put an agent of ours, which opens dialogs, where a user has one; return its folder."""
     folder = f"{world.root}/bin"
     os.makedirs(folder, exist_ok=True)
-    program = f'#!/bin/sh\nTRUTH={world.root}/truth OURS_LOG={world.root} exec {sys.executable} -I -S {dialogs.__file__} "$@"\n'
+    env = f"TRUTH={world.root}/truth OURS_LOG={world.root}"
+    program = f'#!/bin/sh\n{env} exec {sys.executable} -I -S {dialogs.__file__} "$@"\n'
     path = world.agent(dialogs.PROFILE, program)
     os.rename(path, f"{folder}/ours")
     return folder
