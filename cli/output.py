@@ -11,6 +11,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
@@ -32,7 +33,7 @@ def facts(mux: Mux, row: Record) -> Facts:
         "name": row.name,
         "state": row.state,
         "exit_status": row.exit_status,
-        "command": shlex.join(row.argv),
+        "command": _command(row.argv),
         "cwd": row.cwd,
         "age": max(0, int(end - (row.started or row.created))),
         "attached": mux.attached(row.id),
@@ -46,12 +47,21 @@ def facts(mux: Mux, row: Record) -> Facts:
         "ended": row.ended,
         "starts": row.starts,
         "record": row.record,
+        "title": mux.title(row.id),
+        "branch": mux.branches.of(row.cwd),
         "agent": row.agent,
         "conversation": row.conversation,
         "parent": row.parent,
         **doing(mux, row),
+        "unread": row.unread,
+        "said": mux.said(row.id),
+        "queued": mux.queued(row.id),
+        "paused": row.paused,
         **used(mux.used(row.id)),
     }
+
+
+_command = lru_cache(1000)(shlex.join)  # sessions are listed again and again
 
 
 def used(one: Used) -> Facts:

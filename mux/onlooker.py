@@ -45,11 +45,12 @@ class Picture:
 
 
 class Onlooker:
-    """Looks at one session, until that ends."""
+    """Looks at one session, until that ends. ``seen``: meanwhile nothing of it is unread."""
 
-    def __init__(self, session: Session, loop: AbstractEventLoop, *, styled: bool) -> None:
+    def __init__(self, session: Session, loop: AbstractEventLoop, *, styled: bool, seen: bool = False) -> None:
         self._session = session
         self._loop = loop
+        self._seen = seen
         self._rows = Rows(styled=styled)
         self._facts: Facts | None = None
         self._last: Picture | None = None  # what it showed last of all, if that was not seen
@@ -66,6 +67,7 @@ class Onlooker:
         if self._over:
             self._last = self._taken()
         self._session.watchers.append(self._changed)
+        self._session.onlookers += self._seen
         due = float("-inf")
         try:
             while not self._over:
@@ -82,6 +84,7 @@ class Onlooker:
                     pass
         finally:
             self._session.watchers.remove(self._changed)
+            self._session.onlookers -= self._seen
         if self._last is not None:
             yield self._last
 

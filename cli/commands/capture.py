@@ -21,16 +21,19 @@ async def run(
     ] = "0",
     end: Annotated[str, Option("-E", "--end", metavar="N", help="Last row, counted likewise; - is the bottom.")] = "-",
     watch: Annotated[bool, Option("--watch", help="Print the screen again whenever it changes.")] = False,
+    seen: Annotated[bool, Option("--seen", help="Count as somebody who has looked: it is not unread then.")] = False,
     json: Json = False,
 ) -> int | None:
     """Print the screen of a session, or a range of its scrollback."""
     session = asking.session(target)
     if watch and (start, end) != ("0", "-"):
         raise BadUsage("capture: --watch shows the screen, without -S and -E")
+    if seen:
+        session.seen()
     try:
         if watch:
             show = _line if json else _in_place if asking.request.ttys[1] else _whole
-            async for picture in asking.pictures(session, styled=styled):
+            async for picture in asking.pictures(session, styled=styled, seen=seen):
                 show(asking, picture)
         else:
             await _print(asking, session, start, end, styled=styled, json=json)

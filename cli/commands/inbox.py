@@ -31,7 +31,7 @@ async def run(
     def waiting() -> list[Session]:
         return [session for session in asking.mux.live() if session.verdict.status in NEEDS]
 
-    def show() -> None:
+    async def show() -> None:
         found = waiting()
         found.sort(key=lambda session: session.verdict.since)
         if json:
@@ -46,7 +46,7 @@ async def run(
         newest = max((session.verdict.since for session in waiting()), default=0.0)
         if (left := newest + DRAWN - asking.mux.now()) > 0:
             await asking.until(lambda wake: asking.loop.call_later(left, wake))
-        show()
+        await show()
     return None
 
 

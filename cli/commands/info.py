@@ -9,11 +9,12 @@ from ..safety import safe
 from .options import Json, Target
 
 
-def run(asking: Asking, target: Target = None, json: Json = False) -> int | None:
+async def run(asking: Asking, target: Target = None, json: Json = False) -> int | None:
     """Show what is known of a session."""
     session = asking.session(target)
+    session.screen  # noqa: B018 - its title is a fact
+    await asking.mux.branches.fresh([session.row.cwd])
     values = facts(asking.mux, session.row)
-    values["title"] = session.screen.title
     values["program_cwd"] = session.screen.cwd or None
     progress, status = session.progress, session.status
     values["progress"] = progress and {"state": progress.state.name.lower(), "percent": progress.value}

@@ -44,6 +44,7 @@ class Pane:
     def __init__(self, loop: Loop) -> None:
         self.screen = Screen(SIZE)
         self.live = True
+        self.onlookers = 0
         self.watchers: list[Callable[[], None]] = []
         self._loop = loop
 
@@ -114,7 +115,7 @@ def loop() -> Iterator[Loop]:
 def pane(loop: Loop) -> Iterator[Pane]:
     made = Pane(loop)
     yield made
-    assert made.watchers == []
+    assert made.watchers == [] and made.onlookers == 0
     if made.live:
         made.screen.close()
 
