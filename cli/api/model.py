@@ -133,12 +133,6 @@ class Info:
     tokens_cached: int = 0
     tokens_out: int = 0
     cost: float | None = None
-    queued: int = 0
-    paused: bool = False
-    unread: bool = False
-    said: str | None = None
-    branch: str | None = None
-    title: str | None = None
     facts: Facts = field(default_factory=dict, repr=False, compare=False)
 
 
