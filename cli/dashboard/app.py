@@ -141,7 +141,6 @@ class View:
         self.sessions = Model()
         self.receipts = Receipts()
         self.agents = agents
-        self.last_command = ""
         self._server = server
         self._settings = settings
         self._home = home

@@ -301,7 +301,7 @@ class Doing:
 
     async def _new(self) -> None:
         form = [
-            Field("command", self._view.last_command, WordCompleter(self._view.agents())),
+            Field("command", completer=WordCompleter(self._view.agents())),
             Field("folder", os.getcwd(), _folders()),
             Field("name"),
             Field("labels"),
@@ -311,7 +311,6 @@ class Doing:
         if answer is None:
             return
         command, folder, name, labels, prompt = (text.strip() for text in answer)
-        self._view.last_command = command
         words = ["new", "-d", "--json"]
         words += ["-s", name] if name else []
         words += ["-c", _path(folder)] if folder else []

@@ -148,7 +148,7 @@ def test_what_fails_is_one_line_and_a_hint(shells: World) -> None:
             await view.does("\x15two\r", "'two'")
             assert "Traceback" not in view.text()
             await view.does("n", "Start a session")
-            await view.does("\x15/nowhere/nothing\r", "nothing")
+            await view.does("/nowhere/nothing\r", "nothing")
             await view.shows("three")
             assert view.text().count("\n") == 29
 
@@ -427,7 +427,7 @@ def test_sessions_are_started_with_all_that_the_form_has(shells: World) -> None:
         async with driven(shells) as view:
             await view.shows("> ? three")
             await view.does("n", "Start a session")
-            view.type(f"\x15cat -u\t\x15{shells.home}/work\tnew-one\tteam=blue 'note=two words'\thello\r")
+            view.type(f"cat -u\t\x15{shells.home}/work\tnew-one\tteam=blue 'note=two words'\thello\r")
             await view.shows("new-one: typed", "> ? new-one")
 
     asyncio.run(drive())

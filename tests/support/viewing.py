@@ -82,7 +82,6 @@ class Front:
         """Start a session with the form."""
         self.press("n")
         self.shows("Start a session")
-        self.press("C-u")
         self.type(command)
         self.press("Tab")
         if folder:
