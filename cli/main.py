@@ -182,7 +182,7 @@ def _ask(words: list[str], command: Command, socket: str) -> int:
             connection.hello(attempt, request)
             if command.attaches and asked.ttys[:2] == (True, True):
                 from . import attach  # noqa: F401 - while the server draws
-            status = _follow(connection, repeatable=command.repeatable)
+            status = _follow(connection, words, repeatable=command.repeatable)
         finally:
             connection.close()
         if status is not None:
@@ -190,7 +190,7 @@ def _ask(words: list[str], command: Command, socket: str) -> int:
     raise ServerLost
 
 
-def _follow(connection: Connection, *, repeatable: bool) -> int | None:
+def _follow(connection: Connection, words: list[str], *, repeatable: bool) -> int | None:
     """Return the exit status, or None where the server went away and the command can be sent again.
 
     Raises:
@@ -202,7 +202,7 @@ def _follow(connection: Connection, *, repeatable: bool) -> int | None:
             begun = True
             write_all(1, body)
         elif kind == Kind.STDERR:
-            write_all(2, body)
+            write_all(_line_fd(words), body)
         elif kind == Kind.EXIT:
             fields = unpack(body, 2)
             if fields[1]:
@@ -226,10 +226,16 @@ def _follow(connection: Connection, *, repeatable: bool) -> int | None:
         elif kind == Kind.ATTACHED:
             from . import attach
 
-            return attach.run(connection, body)
+            return attach.run(connection, body, in_view="--in-view" in words, line_fd=_line_fd(words))
     if begun:
         raise ServerLost
     return None
+
+
+def _line_fd(words: list[str]) -> int:
+    """Return where errors go, and how an attachment to a view's terminal ended: to the view that asked for it."""
+    given = words[words.index("--line-fd") + 1 :] if "--in-view" in words and "--line-fd" in words else []
+    return int(given[0]) if given and given[0].isdecimal() else 2
 
 
 def entry() -> "NoReturn":

@@ -99,9 +99,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """The view is over."""
+    """The view is over.
+
+    Attributes:
+        signal: what has ended it, 0 for its user.
+        detach: whoever has shown it for a moment, from a session, is to leave as well.
+    """
 
     signal: int = 0
+    detach: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,9 +434,9 @@ class View:
         """Leave the terminal to a session."""
         self._end(Attach(number))
 
-    def leave(self) -> None:
+    def leave(self, *, detach: bool = False) -> None:
         """End the view."""
-        self._end(Leave())
+        self._end(Leave(detach=detach))
 
     def suspend(self) -> None:
         """Stop, as C-z does with other programs."""

@@ -426,7 +426,7 @@ class Doing:
         choices.append(Choice("Cancel", "", "n", "back to the list"))
         picked = await self._view.dialogs.choose(f"{safe(info.name)}: {lines.status(info)}", choices)
         if picked == "detach":
-            self._view.leave()
+            self._view.leave(detach=True)
         elif picked == "close":
             self._view.sessions.marked.clear()
             self._view.go_to(info.id)

@@ -16,6 +16,8 @@ from agentmux.mux.errors import AgentmuxError, BadUsage, NoServer
 from agentmux.mux.protocol import Kind, Request
 from agentmux.mux.sessionerrors import NeedsTerminal, Nested
 
+from ..chooser import CANNOT, QUIT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
 
 SMALLEST = (20, 5)
 """Columns and rows of a terminal that the view needs."""
-
-CANNOT = 64
-"""Exit status where the view can't be shown here: whoever started it may do something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +95,8 @@ def _loop(view: View, socket: str, asked: Asked) -> int:
         elif isinstance(outcome, Edit):
             _edit(view, outcome.text)
         else:
+            if outcome.detach and asked.choose >= 0:
+                os.write(asked.choose, QUIT.encode())
             return 128 + outcome.signal if outcome.signal else 0
 
 
