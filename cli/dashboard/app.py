@@ -71,6 +71,9 @@ ALT = 0.1
 PATIENCE = 1.0
 """Seconds for which keys wait for what an action shows; then they are forgotten: nobody knows what they would do."""
 
+RECALL = 0.3
+"""Seconds that the history of prompts gets before a prompt is begun without."""
+
 SPIN = 0.15
 """Seconds between two pictures of what turns while work is under way."""
 
@@ -222,7 +225,6 @@ class View:
         following = asyncio.ensure_future(self.link.follow())
         ticking = asyncio.ensure_future(self._tick())
         self.selection_changed()
-        self._start(self._recall())
         try:
             return await self.app.run_async(set_exception_handler=False)
         except EOFError:  # the terminal hung up
@@ -456,10 +458,15 @@ class View:
         self.sessions.query = buffer.text
         self.selection_changed()
 
-    def begin_prompt(self, targets: list[int]) -> None:
-        """Let a prompt be written for some sessions."""
+    async def begin_prompt(self, targets: list[int]) -> None:
+        """Let a prompt be written for some sessions, with the history at hand if the server has it at once."""
         self._targets = targets
-        self._start(self._recall())
+        try:
+            async with asyncio.timeout(RECALL):
+                await self._recall()
+        except TimeoutError:
+            pass  # of a hung server nothing is recalled
+        await asyncio.sleep(0)  # the buffer's own task takes the history over
         self._focus(self.bar.window)
 
     def prompt_edited(self, text: str) -> None:

@@ -160,6 +160,7 @@ class Bar:
         self._history.texts = texts
         if not self.buffer.text:
             self.buffer.reset()
+            self.buffer.load_history_if_not_yet_loaded()
 
     def _height(self) -> Dimension:
         columns = max(1, self._columns() - 1)

@@ -93,7 +93,8 @@ class Dialogs:
             self._answer = None
             self._focus(None)
 
-    def _room(self) -> int:
+    def room(self) -> int:
+        """Return the columns of a dialog."""
         return max(10, min(WIDEST, self._size()[0] - 4))
 
     # -- a choice
@@ -104,8 +105,8 @@ class Dialogs:
         """Ask for one of several; ``filtering`` lets typed letters narrow them down, else keys pick at once."""
         menu = _Menu(title, choices, text, filtering=filtering, at=at, give=self._give, size=self._size)
         window = Window(Lines(menu.draw, keys=menu.keys, pressed=menu.pressed, wheeled=menu.move), wrap_lines=False)
-        window.width = lambda: Dimension.exact(self._room())
-        window.height = lambda: Dimension.exact(min(menu.height(self._room()), max(1, self._size()[1] - 2)))
+        window.width = lambda: Dimension.exact(self.room())
+        window.height = lambda: Dimension.exact(min(menu.height(self.room()), max(1, self._size()[1] - 2)))
         answer = await self._ask(window, window)
         return answer if isinstance(answer, str) else None
 
@@ -176,7 +177,7 @@ class Dialogs:
         ]
         head = Window(Lines(_label(title, 0, "class:dialog.title")), height=1)
         foot = Window(Lines(_label(hint or "Enter: done   Tab: next   Esc: cancel", 0, "class:dim")), height=1)
-        answer = await self._ask(HSplit([head, *rows, foot], width=lambda: Dimension.exact(self._room())), windows[0])
+        answer = await self._ask(HSplit([head, *rows, foot], width=lambda: Dimension.exact(self.room())), windows[0])
         return answer if isinstance(answer, list) else None
 
     # -- a page
@@ -185,7 +186,7 @@ class Dialogs:
         """Show a page; Esc, q or Enter ends it."""
         page = _Page(title, lines, self.close)
         window = Window(Lines(page.draw, keys=page.keys, wheeled=page.move), wrap_lines=False)
-        window.width = lambda: Dimension.exact(self._room())
+        window.width = lambda: Dimension.exact(self.room())
         window.height = lambda: Dimension.exact(max(1, min(len(lines) + 2, self._size()[1] - 2)))
         await self._ask(window, window)
 

@@ -13,6 +13,7 @@ from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
 from agentmux.api.model import Info
 from agentmux.mux.errors import AgentmuxError, BadUsage
 
+from ..cells import wrapped
 from ..safety import safe
 from . import lines
 from .dialogs import Choice, Field
@@ -192,8 +193,8 @@ class Doing:
 
     # -- talking
 
-    def _prompt(self) -> None:
-        self._view.begin_prompt([info.id for info in self._chosen(BY_NAME["prompt"])])
+    async def _prompt(self) -> None:
+        await self._view.begin_prompt([info.id for info in self._chosen(BY_NAME["prompt"])])
 
     async def send(self, targets: Sequence[int], text: str) -> None:
         """Deliver a prompt; what becomes of it is told as it happens."""
@@ -444,22 +445,28 @@ class Doing:
             await work
 
     async def _help(self) -> None:
-        await self._view.dialogs.read("Keys", help_lines(self._view.keys))
+        dialogs = self._view.dialogs
+        await dialogs.read("Keys", help_lines(self._view.keys, dialogs.room() - 2))
 
 
-def help_lines(keys: Mapping[str, Action]) -> list[list[Piece]]:
+def help_lines(keys: Mapping[str, Action], columns: int) -> list[list[Piece]]:
     """Return the help: all actions with their keys, as they are now."""
     made: list[list[Piece]] = []
+
+    def add(key: str, what: str) -> None:
+        for line in wrapped(what, max(10, columns - 17)):
+            made.append([("class:key", f"  {key:<14} "), ("", line)])
+            key = ""
+
     for section in Section:
         made.append([("class:heading", section.value)])
         for action in ACTIONS:
             if action.section is section:
-                found = ", ".join(keys_of(action, keys)) or "-"
-                made.append([("class:key", f"  {found:<14} "), ("", action.title)])
+                add(", ".join(keys_of(action, keys)) or "-", action.title)
         made.append([])
     made.append([("class:heading", "Writing a prompt")])
     for key, what in WRITING:
-        made.append([("class:key", f"  {key:<14} "), ("", what)])
+        add(key, what)
     return made
 
 

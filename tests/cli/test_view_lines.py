@@ -113,7 +113,7 @@ def test_keys_can_be_changed() -> None:
     assert "x" not in keys
     assert keys_of(by_name["kill"], keys) == ["K"]
     assert keys["q"].name == "help"
-    shown = "\n".join(text(line) for line in help_lines(keys))
+    shown = "\n".join(text(line) for line in help_lines(keys, 74))
     assert re.search(r"^ +K +Kill$", shown, re.MULTILINE)
     assert re.search(r"^ +- +Leave", shown, re.MULTILINE), "what has no key is in the help as well"
 

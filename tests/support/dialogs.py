@@ -1,8 +1,8 @@
 """An agent of our own that opens dialogs, and writes down what was picked in them. Run as a program, it is that agent.
 
-A prompt is ``ask KIND ANSWER,ANSWER,...``, where KIND says how the dialog takes an answer, or ``slow N``, which works for
-N seconds or until Escape, or anything else, which is shown. The file TRUTH gets a line for each answer that was picked,
-the agent's own log too. In every dialog ``s`` turns the answers round, as another dialog would.
+A prompt is ``ask KIND ANSWER,ANSWER,...``, where KIND says how the dialog takes an answer, or ``slow N``, which works
+for N seconds or until Escape, or anything else, which is shown. The file TRUTH gets a line for each answer that was
+picked, the agent's own log too. In every dialog ``s`` turns the answers round, as another dialog would.
 """
 
 from __future__ import annotations
