@@ -349,7 +349,10 @@ class View:
         self.changed()
 
     def _happened(self, event: Event) -> None:
-        if event.kind == "prompt" and self.receipts.happened(event.session, event.facts):
+        newest = bool(self._said) and self._said[0][1].strip() == self.receipts.line  # nothing was said since
+        if event.kind != "prompt" or not self.receipts.happened(event.session, event.facts):
+            return
+        if newest or self.receipts.wrong:
             self.say(self.receipts.line, wrong=self.receipts.wrong)
 
     async def _recall(self) -> None:

@@ -57,6 +57,7 @@ def tour(world: World, front: Front, agents: list[tuple[str, str]], ask: str, ap
     front.select(asking)
     front.prompt("slow 300")
     front.listed(asking, "working", seconds=SLOW)
+    front.shows("accepted", seconds=SLOW)
     front.press("b")
     front.shows(f"{asking}: interrupted", seconds=SLOW)
     front.listed(asking, "idle", seconds=SLOW)
