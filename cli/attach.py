@@ -331,8 +331,6 @@ class _Attachment:
         Raises:
             Left: a signal ended both.
         """
-        from agentmux.mux.reset import KEEP_TITLE
-
         from . import chooser
 
         self._send(Kind.PAUSE)
@@ -340,7 +338,6 @@ class _Attachment:
             choice = chooser.choose(self._path, self._session, self._borrowed, self._signals)
         except OSError:
             choice = chooser.Choice(chooser.CANNOT, "", 0)
-        self._terminal.write(KEEP_TITLE)
         if choice.signal:
             self._send(Kind.DETACH)
             raise Left(128 + choice.signal, f"[detached from {self._name}]")

@@ -226,15 +226,20 @@ def _follow(connection: Connection, words: list[str], *, repeatable: bool) -> in
         elif kind == Kind.ATTACHED:
             from . import attach
 
-            return attach.run(connection, body, in_view="--in-view" in words, line_fd=_line_fd(words))
+            return attach.run(connection, body, in_view=_in_view(words), line_fd=_line_fd(words))
     if begun:
         raise ServerLost
     return None
 
 
+def _in_view(words: list[str]) -> bool:
+    """Whether the view has started us on its own terminal, which it takes back."""
+    return words[0] == "attach" and "--in-view" in words
+
+
 def _line_fd(words: list[str]) -> int:
-    """Return where errors go, and how an attachment to a view's terminal ended: to the view that asked for it."""
-    given = words[words.index("--line-fd") + 1 :] if "--in-view" in words and "--line-fd" in words else []
+    """Return where errors go; in the view, where it is told of them and how an attachment ended."""
+    given = words[words.index("--line-fd") + 1 :] if _in_view(words) and "--line-fd" in words else []
     return int(given[0]) if given and given[0].isdecimal() else 2
 
 

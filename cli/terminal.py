@@ -144,7 +144,7 @@ class Borrowed:
         from agentmux.mux.reset import leave_client
 
         self._terminal.pending.clear()
-        self._terminal.leave(leave_client())
+        self._terminal.leave(leave_client(title=False))
         self._terminal.swallow()
         iflag, oflag, cflag, lflag, *rest = self._before
         lflag &= ~(termios.ECHO | termios.ICANON | termios.ISIG)

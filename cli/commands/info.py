@@ -12,8 +12,8 @@ from .options import Json, Target
 async def run(asking: Asking, target: Target = None, json: Json = False) -> int | None:
     """Show what is known of a session."""
     session = asking.session(target)
-    session.screen  # noqa: B018 - its title is a fact
     await asking.mux.branches.fresh([session.row.cwd])
+    session.screen  # noqa: B018 - its title is a fact
     values = facts(asking.mux, session.row)
     values["program_cwd"] = session.screen.cwd or None
     progress, status = session.progress, session.status

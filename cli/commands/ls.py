@@ -41,7 +41,7 @@ async def run(
         for error in wrong:
             asking.err(error.problem)
         missing = len(wrong)
-        if json or template or condition:
+        if rows and (json or template or condition):
             await mux.branches.fresh({row.cwd for row in rows})
         found = sorted((facts(mux, row) for row in rows), key=lambda values: NEED.get(str(values["status"]), len(NEED)))
         if condition:
