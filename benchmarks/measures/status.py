@@ -19,15 +19,14 @@ from ..tools import Actor, Problem, Stage, cpu, percentile
 
 SESSIONS, WORKING = 100, 20
 
-SIGNS = os.path.join(os.path.dirname(__file__), "..", "..", "mux", "agents", "claude.toml")
-"""What is painted is what Claude Code paints."""
+PROFILES = os.path.join(os.path.dirname(__file__), "..", "..", "mux", "agents")
 
 
-def profile() -> str:
-    """Return a profile of the benchmark's own program with an agent's signs."""
-    with open(SIGNS, encoding="utf-8") as file:
+def profile(agent: str, command: str) -> str:
+    """Return a profile of a program of the benchmark's with an agent's signs."""
+    with open(os.path.join(PROFILES, f"{agent}.toml"), encoding="utf-8") as file:
         signs = file.read().partition("[signs]")[2]
-    return f'title = "Benchmark"\n[recognise]\ncommands = ["programs"]\n[signs]{signs}'
+    return f'title = "Benchmark"\n[recognise]\ncommands = ["{command}"]\n[signs]{signs}'
 
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
@@ -44,7 +43,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                 if server == "known":
                     folder = stage.folder(f"config-{server}/agentmux/agents")
                     with open(os.path.join(folder, "bench.toml"), "w") as file:
-                        file.write(profile())
+                        file.write(profile("claude", "programs"))  # what is painted is what it paints
                 actors = []
                 for n in range(SESSIONS):
                     stage.say(f"{server} {n}/{SESSIONS}")
