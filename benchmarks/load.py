@@ -18,8 +18,9 @@ Who is there:
 - readers of all events, dashboards, and two sessions for the probes;
 - at each sample, a session that prints some lines and ends.
 
-FILE gets a line of JSON for the run, one for each sample and one for the end (``benchmarks/plot.py`` draws it); memory
-is in MiB, what is on disk in MB, latency in milliseconds, CPU in percent of a core. The scrollback of a session is
+FILE gets a line of JSON for the run, one for each sample and one for the end, and a picture of it is put beside it
+(``benchmarks/plot.py`` draws one of a run that is not over, too); memory is in MiB, what is on disk in MB, latency in
+milliseconds, CPU in percent of a core. The scrollback of a session is
 limited to ``SCROLLBACK`` bytes, so that it is full long before a slope is drawn, through all but the first quarter.
 
 The status is 0 if nothing was lost: each session's log has what its program wrote, byte for byte (in shells: each line
@@ -44,7 +45,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if not __package__:
     sys.path[0] = ROOT
 
-from benchmarks import contenders, tools  # noqa: E402
+from benchmarks import contenders, plot, tools  # noqa: E402
 from benchmarks.measures import status  # noqa: E402
 from benchmarks.underload import crowd, players, probes, prompting, sampler, trends  # noqa: E402
 
@@ -400,6 +401,8 @@ def main() -> int:
         if stage.processes():
             stage.left_behind = True
         out.write(json.dumps(summary) + "\n")
+    with open(os.path.splitext(options.out)[0] + ".svg", "w") as file:
+        file.write(plot.of_load([facts, *({"kind": "sample", **sample} for sample in load.samples)]))
     show(summary)
     return 1 if load.lost or stage.left_behind else 0
 

@@ -57,7 +57,19 @@ if not __package__:
     sys.path[0] = ROOT
 
 from benchmarks import contenders, table, tools  # noqa: E402
-from benchmarks.measures import attach, commands, echo, frames, memory, stalled, start, status, throughput  # noqa: E402
+from benchmarks.measures import (  # noqa: E402
+    attach,
+    commands,
+    curve,
+    dashboard,
+    echo,
+    frames,
+    memory,
+    stalled,
+    start,
+    status,
+    throughput,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +86,8 @@ MEASURES = {
     "stalled": stalled.run,
     "frames": frames.run,
     "status": status.run,
+    "dashboard": dashboard.run,
+    "curve": curve.run,
 }
 
 

@@ -16,7 +16,7 @@ from ..contenders import Agentmux
 from ..measures.echo import KEYS, type_keys
 from ..tools import Problem, Stage, percentile, run_timed
 
-ECHOES = 20
+ECHOES = 40
 """Keys typed for one sample."""
 
 PATIENCE = 10.0
