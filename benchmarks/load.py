@@ -248,6 +248,7 @@ class Load:
         for session in self.sessions:
             if session.actor is not None:
                 session.actor.order(stop=1)
+        self.settled = monotonic() + SETTLED
         for number, session in enumerate(self.sessions):
             self.stage.say(f"comparing {number}/{len(self.sessions)}")
             self.lost += self._compared(session)
@@ -278,7 +279,6 @@ class Load:
         except tools.Problem as problem:
             return [f"{session.name}: {problem}"]
         session.actor.close()
-        until = monotonic() + SETTLED
         while True:
             written = players.printed(session.kind, session.name, session.seed, path_of(session.recording))
             process = self.ours.reading("log", "-t", session.name)
@@ -288,18 +288,17 @@ class Load:
             process.wait()
             if not wrong:
                 return []
-            if monotonic() > until:
+            if monotonic() > self.settled:
                 return [f"{session.name} printed {said['bytes']} bytes; {wrong}"]
             sleep(0.2)
 
     def _heard(self, shell: Session) -> list[str]:
-        until = monotonic() + SETTLED
         while True:
             log = self.ours.output("log", "-t", shell.name)
             found = [int(line[5:]) for line in log.split(b"\r\n") if line.startswith(b"said-") and line[5:].isdigit()]
             if found == shell.said:
                 return []
-            if monotonic() > until:
+            if monotonic() > self.settled:
                 return [f"{shell.name} was to say {shell.said[-3:]} and {len(shell.said)} in all; said {found[-3:]}"]
             sleep(0.2)
 

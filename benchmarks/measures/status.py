@@ -13,9 +13,9 @@ import select
 import subprocess
 from time import monotonic, sleep
 
-from ..contenders import Agentmux, Contender
-from ..table import Line, below
-from ..tools import Actor, Problem, Stage, cpu, percentile
+from ..contenders import Agentmux, Contender, Floor
+from ..table import Line, against, below
+from ..tools import Actor, Problem, Stage, cpu, percentile, run_timed
 
 SESSIONS, WORKING = 100, 20
 
@@ -33,6 +33,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     """Let them work, then rest, then change."""
     used: dict[str, dict[str, float]] = {"working": {}, "quiet": {}}
     late: list[float] = []
+    floors = [one for one in contenders if isinstance(one, Floor)]
     for one in contenders:
         if not isinstance(one, Agentmux):
             continue
@@ -72,7 +73,9 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     if late:
         samples = {"agentmux": len(late)}
         lines.append(Line("status", "change to event, p50", "ms", {"agentmux": percentile(late, 0.5)}, samples=samples))
-        lines.append(below("status", "change to event, p95", "ms", {"agentmux": percentile(late, 0.95)}, 150))
+        bare = [run_timed(one.bare_argv(), one.env)[0] * 1000 for one in floors for _ in late]
+        values = {"agentmux": percentile(late, 0.95)} | {one.name: percentile(bare, 0.95) for one in floors}
+        lines.append(against("status", "change to event, p95", "ms", values, factor=10, of="floor"))
     return lines
 
 

@@ -36,6 +36,9 @@ CYCLE = 200
 REST = (10, 60)
 """Seconds between two replays of a recording, at least and at most."""
 
+FIRST = (0, 20)
+"""Seconds before the first."""
+
 BURST = (1000, 6000)
 """Lines of a burst."""
 
@@ -79,7 +82,7 @@ def replays(name: str, seed: int, recording: bytes) -> Iterator[Block]:
     numbers, count = Numbers(seed), 0
     size = -(-len(recording) // CYCLE)
     pieces = [recording[at : at + size] for at in range(0, len(recording), size)]
-    yield b"", float(numbers.between(0, REST[1]))  # not all at once
+    yield b"", float(numbers.between(*FIRST))  # not all at once
     while True:
         for piece in pieces:
             yield piece, TICK
