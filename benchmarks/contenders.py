@@ -307,12 +307,14 @@ class Floor(Contender):
 
 
 def gather(stage: Stage, agentmux: str) -> list[Contender]:
-    """Return everybody who is installed, agentmux first."""
+    """Return everybody who is installed, agentmux first; who is not is noted."""
     ours = Agentmux(stage, agentmux)
     found: list[Contender] = [ours]
     for kind in (Tmux, Screen, Dtach):
         if path := shutil.which(kind.name):
             found.append(kind(stage, path))
+        else:
+            stage.notes.append(f"{kind.name} is not installed, and not measured")
     return [*found, Floor(stage, ours.python)]
 
 

@@ -99,7 +99,7 @@ def of_curve(result: dict[str, Any]) -> str:
         for one in pair
     ]
     panels = [
-        Panel("Private memory of each session", "KiB", curves("memory of each")),
+        Panel("Private memory of each session added", "KiB", curves("memory of each added")),
         Panel("CPU, none works", "% of a core", curves("CPU, none works")),
         Panel("CPU, a tenth works", "% of a core", curves("CPU, a tenth works")),
         Panel("ls", "ms", curves("ls")),

@@ -70,7 +70,7 @@ def test_pictures_are_drawn_inside_of_themselves() -> None:
     lines = [
         {"group": "curve", "name": f"{count} sessions, {name}", "values": {"agentmux": 1.0, "tmux": 2.0}}
         for count in (1, 10, 300)
-        for name in ("ls", "echo p50", "echo p95", "memory of each")
+        for name in ("ls", "echo p50", "echo p95", "memory of each added")
     ]
     curve = {"lines": lines, "versions": {"agentmux": "a", "tmux": "t"}, "date": "2026", "machine": "m"}
     for text in (plot.of_load([facts, *samples]), plot.of_curve(curve)):

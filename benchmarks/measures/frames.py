@@ -83,7 +83,8 @@ def measure(count: int) -> dict[str, dict[str, list[float]]]:
             screen = Screen(PANE)
             view = screen.view(window)
             view.frame()
-            times, sizes = [], []
+            times: list[float] = []
+            sizes: list[float] = []
             for number in range(count):
                 screen.feed(content(number))
                 start = process_time()

@@ -22,7 +22,7 @@ ANCHORS = 3
 
 LINES = 1000
 
-BASE = 6
+BASE = 7
 """Bare interpreters: what keeper and server may hold."""
 
 

@@ -102,8 +102,8 @@ def told(link: socket.socket, pause: float) -> bool:
     """Wait ``pause`` seconds, reading what the terminal answers to recordings; return whether to stop."""
     until = monotonic() + pause
     while True:
-        ready = select.select([link, 0], [], [], max(0.0, until - monotonic()))[0]
-        if link in ready:
+        ready = select.select([link.fileno(), 0], [], [], max(0.0, until - monotonic()))[0]
+        if link.fileno() in ready:
             return True
         if not ready:
             return False
