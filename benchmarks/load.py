@@ -10,7 +10,7 @@ left out of a version that has none.
 
 Who is there:
 
-- shells, to one of which ``echo`` is sent every second or less, half an hour or so of typing for each of them;
+- shells, to one of which, in turns, ``echo`` is sent every second or so;
 - programs that replay what real agents printed (``tests/recordings``), with signs by which their state is known;
 - programs that print hundreds of KB of numbered lines in bursts;
 - agents, given a prompt now and then by ``send --wait``;
@@ -97,6 +97,8 @@ class Load:
         self.samples: list[dict[str, Any]] = []
         self.sessions = mix(options.sessions)
         self.every = options.every or max(1.0, min(10.0, options.minutes))
+        self.prompting: prompting.Prompting | None = None
+        self.dashboards: list[sampler.Watch] = []
         self._sent = 0
         self._passed = 0
 
@@ -112,10 +114,10 @@ class Load:
         sleep(1.0)  # what starting and ending a session leaves to do
         self.open_at_first = {pid: sampler.descriptors(pid) for pid in (self.server, self.keeper)}
         self.folder = os.path.dirname(facts["log"])
-        self.prompting: prompting.Prompting | None = None
         if self.options.agents:
             self.stage.say(f"starting {self.options.agents} agents")
-            self.prompting = prompting.Prompting(self.stage, self.ours, self.options.agents, PROMPTS)
+            self.prompting = prompting.Prompting(self.stage, self.ours, PROMPTS)
+            self.prompting.start(self.options.agents)
         for number, session in enumerate(self.sessions):
             self.stage.say(f"starting session {number}/{len(self.sessions)}")
             self._begin(session)
@@ -126,7 +128,6 @@ class Load:
         self.stage.say("starting clients")
         self.crowd = crowd.Crowd(self._watchers(), self.ours.env, max(1.0, self.every))
         self.watched = [sampler.Watch(self.server), sampler.Watch(self.keeper)]
-        self.dashboards: list[sampler.Watch] = []
 
     def _configure(self) -> None:
         folder = self.stage.folder("config/agentmux/agents")
@@ -247,7 +248,8 @@ class Load:
             self.lost += self.prompting.finish()
         for session in self.sessions:
             if session.actor is not None:
-                session.actor.order(stop=1)
+                with contextlib.suppress(OSError):  # it is gone, as its answer will show
+                    session.actor.order(stop=1)
         self.settled = monotonic() + SETTLED
         for number, session in enumerate(self.sessions):
             self.stage.say(f"comparing {number}/{len(self.sessions)}")
@@ -263,12 +265,15 @@ class Load:
         self.ours.command("kill", "--all")
         self.lost += self._still_open()
         self.ours.stop()
-        if self.prompting:
-            self.prompting.close()
         with contextlib.suppress(tools.Problem):
             tools.until(lambda: not self.stage.processes(), "the end of all processes", SETTLED)
         if left := self.stage.processes():
             self.lost.append(f"{len(left)} processes are left: {sorted(left)}")
+
+    def close(self) -> None:
+        """End what would keep this process from ending."""
+        if self.prompting:
+            self.prompting.close()
 
     def _compared(self, session: Session) -> list[str]:
         """Return what is wrong with a session's log."""
@@ -393,9 +398,12 @@ def main() -> int:
         facts = {"kind": "run", "date": date, "machine": machine, "version": ours.version(), **vars(options)}
         out.write(json.dumps(facts) + "\n")
         load = Load(stage, ours, options)
-        load.start()
-        load.run(out)
-        load.finish()
+        try:
+            load.start()
+            load.run(out)
+            load.finish()
+        finally:
+            load.close()
         summary = load.summary()
         if stage.processes():
             stage.left_behind = True
@@ -408,13 +416,11 @@ def main() -> int:
 
 def show(summary: dict[str, Any]) -> None:
     """Print the end of a run."""
-    print = sys.stdout.write
-    print(f"sessions: {summary['sessions']}; prompts: {summary['prompts'] or 'none'}\n\n{trends.HEAD}\n")
-    for one in summary["trends"]:
-        print(f"{trends.Trend(**one)}\n")
-    print(f"\nlost: {len(summary['lost'])}\n")
-    print("".join(f"  {line}\n" for line in summary["lost"]))
-    print("".join(f"note: {line}\n" for line in summary["notes"]))
+    lines = [f"sessions: {summary['sessions']}; prompts: {summary['prompts'] or 'none'}", "", trends.HEAD]
+    lines += [str(trends.Trend(**one)) for one in summary["trends"]]
+    lines += ["", f"lost: {len(summary['lost'])}", *(f"  {line}" for line in summary["lost"])]
+    lines += [f"note: {line}" for line in summary["notes"]]
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

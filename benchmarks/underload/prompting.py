@@ -55,29 +55,35 @@ class _Turn:
 class Prompting:
     """The agents, the API that they talk to, and their prompts."""
 
-    def __init__(self, stage: Stage, ours: Agentmux, count: int, every: float) -> None:
-        """Start them. Each gets a prompt ``every`` so many seconds, if the last one is answered."""
+    def __init__(self, stage: Stage, ours: Agentmux, every: float) -> None:
+        """Start the API. Each agent is to get a prompt ``every`` so many seconds, if the last one is answered."""
         sys.path.append(SUPPORT)
-        from agents import launch, missing
         from scripted_api import ScriptedApi
 
+        self._stage = stage
         self._ours = ours
         self._every = every
         self._api = ScriptedApi()
         self._api.keep = False
         self.wrong: list[str] = []
         self.names: list[str] = []
+        self._turns: dict[str, _Turn] = {}
+        self._due: dict[str, float] = {}
+        self.sent: list[str] = []
+        self.answered = 0
+
+    def start(self, count: int) -> None:
+        """Start the agents."""
+        from agents import launch, missing
+
         names = [name for name in NAMES if not missing(name)]
         for number in range(count if names else 0):
             agent = names[number % len(names)]
             name = f"{agent}{number}"
-            start = launch(agent, os.path.join(stage.folder("agents", lasting=True), name), self._api.url)
-            run_timed([*ours.new_argv(name, start.argv, *start.options)], ours.env)
+            start = launch(agent, os.path.join(self._stage.folder("agents", lasting=True), name), self._api.url)
+            run_timed(self._ours.new_argv(name, start.argv, *start.options), self._ours.env)
             self.names.append(name)
-        self._turns: dict[str, _Turn] = {}
         self._due = dict.fromkeys(self.names, 0.0)
-        self.sent: list[str] = []
-        self.answered = 0
 
     def ready(self) -> None:
         """Wait until all of them rest."""
