@@ -587,7 +587,7 @@ class View:
                 footer,
             ]
         )
-        dialog = self.dialogs.container if self._settings.plain else Frame(self.dialogs.container, style="class:border")
+        dialog = self.dialogs.container if self._settings.plain else Frame(self.dialogs.container)
         return FloatContainer(
             body,
             floats=[

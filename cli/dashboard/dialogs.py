@@ -175,7 +175,7 @@ class Dialogs:
             VSplit([Window(Lines(_label(one.label, widest)), width=widest, height=1), window])
             for one, window in zip(fields, windows, strict=True)
         ]
-        head = Window(Lines(_label(title, 0, "class:dialog.title")), height=1)
+        head = Window(Lines(_label(title, 0, "class:question")), height=1)
         foot = Window(Lines(_label(hint or "Enter: done   Tab: next   Esc: cancel", 0, "class:dim")), height=1)
         answer = await self._ask(HSplit([head, *rows, foot], width=lambda: Dimension.exact(self.room())), windows[0])
         return answer if isinstance(answer, list) else None
@@ -247,7 +247,7 @@ class _Menu:
         text = [piece for line in self._text for piece in wrapped(line, columns - 2)]
         if len(text) > room:
             text = [*text[: max(0, room - 1)], "..."][:room]
-        lines: list[list[Piece]] = [[("class:dialog.title", fitted(f" {self._title}", columns))]]
+        lines: list[list[Piece]] = [[("class:question", fitted(f" {self._title}", columns))]]
         lines += [[("", fitted(f" {line}", columns))] for line in text]
         if self._filtering:
             lines.append([("", " > "), ("class:field", fitted(self._typed, columns - 4))])
@@ -344,7 +344,7 @@ class _Page:
         self.move(0)
         shown = self._lines[self._top : self._top + self._rows]
         more = f"{self._top + len(shown)} of {len(self._lines)} lines   " if len(shown) < len(self._lines) else ""
-        lines: list[list[Piece]] = [[("class:dialog.title", fitted(f" {self._title}", columns))]]
+        lines: list[list[Piece]] = [[("class:question", fitted(f" {self._title}", columns))]]
         lines += [[("", " "), *line] for line in shown]
         lines.append([("class:dim", fitted(f" {more}Esc: back", columns))])
         return drawn(lines, (0, 0))

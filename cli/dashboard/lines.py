@@ -109,29 +109,28 @@ def session(info: Info, layout: Columns, *, now: float, home: str, selected: boo
     """Return the line of a session in the list."""
     group = group_of(info)
     look = STYLES[group]
-    base = "class:selected" if selected else ""
     lead = (SELECTED if selected else " ") + (MARKED if marked else " ")
     pieces = [
-        (base, lead),
-        (f"{base} {look}", sign(info)),
-        (f"{base} class:unread", UNREAD if info.unread else " "),
-        (f"{base} class:name", fitted(safe(info.name), layout.name) + " "),
+        ("", lead),
+        (look, sign(info)),
+        ("class:unread", UNREAD if info.unread else " "),
+        ("class:name", fitted(safe(info.name), layout.name) + " "),
     ]
     if layout.status:
-        pieces.append((f"{base} {look}", fitted(safe(status(info)), layout.status) + " "))
+        pieces.append((look, fitted(safe(status(info)), layout.status) + " "))
     since = info.ended if group is Group.ENDED and info.ended else info.since or info.created
-    pieces.append((base, f"{age(since, now):>4} "))
+    pieces.append(("", f"{age(since, now):>4} "))
     if layout.agent:
-        pieces.append((f"{base} class:dim", fitted(safe(info.agent or "-"), layout.agent - 1) + " "))
+        pieces.append(("class:dim", fitted(safe(info.agent or "-"), layout.agent - 1) + " "))
     if layout.detail > 2:
         queue = f"[{info.queued} queued] " if info.queued else ""
         text = cut(queue, layout.detail - 1)
-        pieces.append((f"{base} class:queue", text))
+        pieces.append(("class:queue", text))
         room = layout.detail - 1 - width(text)
-        pieces.append((base, fitted(safe(detail(info)), room) + " "))
+        pieces.append(("", fitted(safe(detail(info)), room) + " "))
     if layout.place:
-        pieces.append((f"{base} class:dim", _tail(safe(place(info, home)), layout.place)))
-    return pieces
+        pieces.append(("class:dim", _tail(safe(place(info, home)), layout.place)))
+    return [("class:selected", text) for _, text in pieces] if selected else pieces
 
 
 def _tail(text: str, room: int) -> str:
