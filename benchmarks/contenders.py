@@ -14,6 +14,7 @@ from .tools import SIZE, Problem, Stage, Terminal, run_timed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 
 class Contender:
@@ -142,14 +143,40 @@ class Agentmux(Contender):
 
     def hook_argv(self) -> list[str]:
         """Return the command that an agent's hook runs."""
-        socket = json.loads(self._asked("-L", self.server, "server", "--json"))["socket"]
+        socket = self.facts()["socket"]
         code = "import json, sys; from agentmux.mux.client import hook_argv; print(json.dumps(hook_argv(sys.argv[1])))"
         ran = subprocess.run([self.python, "-I", "-c", code, socket], capture_output=True, check=True, env=self.env)
         return [*json.loads(ran.stdout), "Stop"]
 
+    def facts(self) -> dict[str, Any]:
+        """Return what ``server`` says of itself, {} without one."""
+        said: dict[str, Any] = json.loads(self._asked("-L", self.server, "server", "--json") or "{}")
+        return said
+
     def pids(self) -> set[int]:
-        facts = json.loads(self._asked("-L", self.server, "server", "--json") or "{}")
+        facts = self.facts()
         return {int(facts[key]) for key in ("server_pid", "keeper_pid") if key in facts}
+
+    def has_dashboard(self) -> bool:
+        """Return whether this version has one."""
+        argv = self._argv("dashboard", "--help")
+        return not subprocess.run(argv, env=self.env, capture_output=True, timeout=30).returncode
+
+    def command(self, *words: str) -> None:
+        """Run a command that has to succeed.
+
+        Raises:
+            Problem: it did not.
+        """
+        run_timed(self._argv(*words), self.env)
+
+    def reading(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command whose output is to be read."""
+        return subprocess.Popen(self._argv(*words), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+    def output(self, *words: str) -> bytes:
+        """Return what a command prints."""
+        return self.reading(*words).communicate()[0]
 
     def stop(self) -> None:
         self._asked("-L", self.server, "kill-server")
@@ -280,12 +307,14 @@ class Floor(Contender):
 
 
 def gather(stage: Stage, agentmux: str) -> list[Contender]:
-    """Return everybody who is installed, agentmux first."""
+    """Return everybody who is installed, agentmux first; who is not is noted."""
     ours = Agentmux(stage, agentmux)
     found: list[Contender] = [ours]
     for kind in (Tmux, Screen, Dtach):
         if path := shutil.which(kind.name):
             found.append(kind(stage, path))
+        else:
+            stage.notes.append(f"{kind.name} is not installed, and not measured")
     return [*found, Floor(stage, ours.python)]
 
 

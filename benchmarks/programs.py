@@ -9,7 +9,8 @@ Each connects to the benchmark's socket, says its name and pid, and then does it
   and reports what the writing took *as the program sees it*.
 - ``agent``: paints what an agent at rest does; ten times a second what one at work does for as many ``seconds`` as an
   order says; another says which ``state`` to publish.
-- ``flood``: becomes ``yes``.
+- ``flood``: has a child that becomes ``yes``, and whose pid it says. (Servers let a program go on that was stopped, if
+  it is their own child.)
 - ``show``: fills the scrollback with as many lines as the fourth argument says, prints SHOWN, and reports when the
   terminal answers behind that; then it waits for ever.
 """
@@ -133,6 +134,9 @@ def main(mode: str, path: str, name: str, lines: str = "0") -> None:
         tty.setraw(0)
     elif mode == "show":
         show(int(lines))
+    if mode == "flood" and (child := os.fork()):
+        os.waitpid(child, 0)
+        return
     link = socket.socket(socket.AF_UNIX)
     link.connect(path)
     link.sendall(f"{name} {os.getpid()}\n".encode())

@@ -2,13 +2,16 @@
 
     python benchmarks/run.py [--quick] [--json FILE] [--only NAME...] [--agentmux PATH]
 
-``--quick`` takes about three minutes, all of it a quarter of an hour. ``--only`` takes names of measures: commands
-start attach echo throughput memory stalled frames status. Unless ``--agentmux`` names a console script, the checkout is
-installed into a temporary environment the way users get it: what start-up costs depends on console script and compiled
-files.
+``--quick`` takes about eight minutes, all of it half an hour. ``--only`` takes names of measures: commands start
+attach echo throughput memory stalled frames status dashboard curve. Unless ``--agentmux`` names a console script, the
+checkout is installed into a temporary environment the way users get it: what start-up costs depends on console script
+and compiled files.
 
 The floor is what nothing in between costs: for commands ``python3 -I -c pass``, run by the interpreter that the
 console script uses; for terminals the same program on a bare pty that the benchmark holds itself.
+
+tmux, screen and dtach are measured where they are installed (``apt install tmux screen dtach``). zellij, shpool and
+herdr are not: neither Debian 12 nor PyPI nor npm had them in November 2026, only crates.io and pages of releases.
 
 How to read it
 
@@ -35,6 +38,11 @@ How to read it
   session that nobody is attached to prints, in turns. Somebody types all the time: a server may favour the typist.
 - ``status``: what a server with a profile for 100 programs uses more than one that does not know them; all of them
   paint what an agent paints, 20 or none of them at work.
+- ``dashboard``: from fork to the first session's name on the terminal, beside an interpreter that imports
+  prompt_toolkit; from a key to the marker's new place on an emulated screen, while 20 of 200 sessions flood; CPU of the
+  dashboard alone.
+- ``curve``: the same server with ever more sessions. ``benchmarks/plot.py`` draws it. What sessions cost an hour long
+  is ``benchmarks/load.py``'s matter.
 - ``frames``: CPU of drawing a changed 120 x 40 screen for a viewer of another size, in agentmux's interpreter.
 
 It runs in private folders, with an environment of its own, and ends everything it started, whatever happens:
@@ -57,7 +65,19 @@ if not __package__:
     sys.path[0] = ROOT
 
 from benchmarks import contenders, table, tools  # noqa: E402
-from benchmarks.measures import attach, commands, echo, frames, memory, stalled, start, status, throughput  # noqa: E402
+from benchmarks.measures import (  # noqa: E402
+    attach,
+    commands,
+    curve,
+    dashboard,
+    echo,
+    frames,
+    memory,
+    stalled,
+    start,
+    status,
+    throughput,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,13 +94,15 @@ MEASURES = {
     "stalled": stalled.run,
     "frames": frames.run,
     "status": status.run,
+    "dashboard": dashboard.run,
+    "curve": curve.run,
 }
 
 
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: eight minutes")
     parser.add_argument("--json", metavar="FILE", help="write everything to FILE, too (- for standard output only)")
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=MEASURES, help=", ".join(MEASURES))
     parser.add_argument("--agentmux", metavar="PATH", help="an installed console script instead of this checkout")

@@ -152,9 +152,9 @@ class Stage:
 
     # -- the programs in the sessions
 
-    def program(self, mode: str, name: str, *more: str) -> list[str]:
+    def program(self, mode: str, name: str, *more: str, file: str = PROGRAMS) -> list[str]:
         """Return the argv of a program of ours; ``actor(name)`` is the handle of what it starts."""
-        return [sys.executable, "-I", "-S", PROGRAMS, mode, self._path, name, *more]
+        return [sys.executable, "-I", "-S", file, mode, self._path, name, *more]
 
     def actor(self, name: str) -> Actor:
         """Return the program of that name, once it runs.
@@ -176,7 +176,7 @@ class Stage:
     # -- processes
 
     def terminal(self, argv: Sequence[str], env: Mapping[str, str]) -> Terminal:
-        """Start a program on a terminal of ours."""
+        """Start a program on a terminal of ours, which the stage closes at its end."""
         self._terminals = [one for one in self._terminals if not one.closed]
         terminal = Terminal(argv, env)
         self._terminals.append(terminal)
@@ -214,6 +214,11 @@ class Actor:
 
     def answer(self, timeout: float = 120.0) -> tuple[int, float]:
         """Return (bytes, seconds) of the finished order."""
+        said = self.said(timeout)
+        return int(said["bytes"]), float(said["seconds"])
+
+    def said(self, timeout: float = 120.0) -> dict[str, Any]:
+        """Return what it says of the finished order."""
         self._link.settimeout(timeout)
         try:
             line = self._lines.readline()
@@ -222,7 +227,7 @@ class Actor:
         if not line:
             raise Problem("the program was ended")
         said: dict[str, Any] = json.loads(line)
-        return int(said["bytes"]), float(said["seconds"])
+        return said
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -238,12 +243,12 @@ class Actor:
 class Terminal:
     """A terminal whose user we are, with a program on it."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = SIZE) -> None:
         self.began = perf_counter()
         self.pid, self.master = os.forkpty()
         if self.pid == 0:
             try:
-                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
+                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
                 os.execvpe(argv[0], list(argv), dict(env))
             finally:
                 os._exit(127)

@@ -62,16 +62,18 @@ class Left(Exception):
         self.row = row
 
 
-def run(connection: Connection, attached: bytes) -> int:
+def run(connection: Connection, attached: bytes, *, in_view: bool = False, line_fd: int = 2) -> int:
     """Stay attached until the user leaves or the session ends; return the exit status.
 
     Args:
         connection: its next frames are this attachment's. Stays the caller's.
         attached: the body of the ATTACHED frame.
+        in_view: the view lends its terminal and takes it back as it is: nothing is printed there at the end.
+        line_fd: where the view is told how that was, if it was no detach.
     """
     borrowed = Borrowed(0)
     with borrowed as terminal, Signals() as signals:
-        attachment = _Attachment(connection, terminal, signals, borrowed)
+        attachment = _Attachment(connection, terminal, signals, borrowed, in_view=in_view)
         try:
             attachment.attached(attached)
             attachment.loop()
@@ -83,6 +85,10 @@ def run(connection: Connection, attached: bytes) -> int:
         finally:
             attachment.close()
         rows = terminal.size()[1]
+    if in_view:
+        if not end.line.startswith("[detached "):
+            write_all(line_fd, end.line.encode("utf-8", "replace"))
+        return end.status
     # Below what the session printed, which stays in the terminal's own scrollback.
     where = f"\x1b[{min(end.row, rows)};1H" if end.row else ""
     try:
@@ -95,12 +101,15 @@ def run(connection: Connection, attached: bytes) -> int:
 class _Attachment:
     """The loop, and what it needs to find its way back to the session."""
 
-    def __init__(self, connection: Connection, terminal: Terminal, signals: Signals, borrowed: Borrowed) -> None:
+    def __init__(
+        self, connection: Connection, terminal: Terminal, signals: Signals, borrowed: Borrowed, *, in_view: bool
+    ) -> None:
         self._connection: Connection | None = connection
         self._path = connection.path
         self._terminal = terminal
         self._signals = signals
         self._borrowed = borrowed
+        self._in_view = in_view
         self._session = ""
         self._read_only = False
         self._keys: InputDecoder | None = None  # when the first picture is drawn
@@ -144,7 +153,7 @@ class _Attachment:
         if self._keys is None:
             from agentmux.mux import keys, reset  # noqa: F401
 
-            from . import overlay, pager  # noqa: F401
+            from . import chooser, overlay, pager  # noqa: F401
 
             self._keys = keys.InputDecoder(self._prefix, self._bindings)
             self._keys.expecting = bool(self._expecting)
@@ -263,6 +272,8 @@ class _Attachment:
             elif isinstance(token, Act):
                 unread = self._decoder().unread
                 self._act(token.action)
+                if token.action == "choose":
+                    return b""  # what was typed behind it was for the view
                 if self._awaited or self._overlay is not None:
                     return unread
             elif isinstance(token, Mouse):
@@ -291,7 +302,7 @@ class _Attachment:
     def _act(self, action: str) -> None:
         if action == "bell":
             self._terminal.write(b"\a")
-        elif action == "detach":
+        elif action == "detach" or (action == "choose" and self._in_view):
             if self._connection is None or self._leaving:
                 raise self._end or Left(0, f"[detached from {self._name}]")
             self._send(Kind.DETACH)
@@ -306,11 +317,68 @@ class _Attachment:
             self._show(overlay.Confirm(f"kill session {self._name!r}? (y/n)", "kill"))
         elif action == "redraw":
             self._send(Kind.RESUME)
+        elif action == "choose":
+            self._choose()
         else:
-            if action in ("choose", "scrollback"):
+            if action == "scrollback":
                 self._send(Kind.PAUSE)
                 self._awaited = monotonic() + AWAIT
             self._send(Kind.ACTION, pack([action.encode(), b""]))
+
+    def _choose(self) -> None:
+        """Have a session chosen in the view, from a plain list where that can't be shown.
+
+        Raises:
+            Left: a signal ended both.
+        """
+        from . import chooser
+
+        self._send(Kind.PAUSE)
+        try:
+            choice = chooser.choose(self._path, self._session, self._borrowed, self._signals)
+        except OSError:
+            choice = chooser.Choice(chooser.CANNOT, "", 0)
+        if choice.signal:
+            self._send(Kind.DETACH)
+            raise Left(128 + choice.signal, f"[detached from {self._name}]")
+        self._expect(max(self._expecting, monotonic() + MORE))  # it may have asked the terminal something
+        there = self._catch_up()
+        columns, rows = self._terminal.size()
+        self._send(Kind.RESIZE, pack([b"%d" % columns, b"%d" % rows]))
+        if choice.chosen == chooser.QUIT:
+            self._act("detach")
+        elif choice.chosen.isdecimal() and choice.chosen != self._session:
+            self._switch(choice.chosen, there=there)
+        elif choice.status == chooser.CANNOT:
+            self._awaited = monotonic() + AWAIT
+            self._send(Kind.ACTION, pack([b"choose", b""]))
+        else:
+            if choice.status:
+                self._terminal.write(b"\a")
+            self._send(Kind.RESUME)
+
+    def _catch_up(self) -> bool:
+        """Take what the server has said meanwhile; return whether it still has us."""
+        while (connection := self._connection) is not None:
+            if not select.select([connection.sock.fileno()], [], [], 0)[0]:
+                return True
+            there = connection.receive()
+            for kind, body in connection.taken():
+                self._frame(kind, body)
+            if not there:
+                break
+        return False
+
+    def _switch(self, session: str, *, there: bool) -> None:
+        """Show another session: on a new connection where this one is over, as when ours ended, or its server."""
+        if there:
+            self._send(Kind.ACTION, pack([b"switch", session.encode()]))
+            return
+        self.close()
+        self._connection = self._end = None
+        self._session = session
+        self._unsent.clear()
+        self._connect()
 
     def _show(self, shown: "Overlay") -> None:
         if self._overlay is None:
@@ -412,6 +480,14 @@ class _Attachment:
         columns, rows = self._terminal.size()
         text = "[agentmux: the server went away, connecting to its successor]"[:columns]
         self._terminal.write(f"\x18\x1b\\\x1b[0m\x1b[{rows};1H\x1b[7m{text}\x1b[0m".encode())
+        self._connect()
+
+    def _connect(self) -> None:
+        """Ask for the session on a new connection.
+
+        Raises:
+            Left: nobody listens, or whoever does goes away each time.
+        """
         self._resends += 1
         if self._resends > RESENDS:
             raise Left(4, "[server lost]")

@@ -84,11 +84,15 @@ def _run(argv: list[str]) -> int:
     completing = "_AGENTMUX_COMPLETE" in os.environ
     if completing or "--help" in words[:2] or "-h" in words[:2]:
         return _local(words, name, path, completing=completing)
-    words = words or ["ls"]
+    words = words or [_front()]
     command = commands.find(words[0])
     if command is None:
         raise UnknownCommand(words[0], _near(words[0]))
     socket = paths.socket_path(os.environ, name, path)
+    if command.name == "dashboard":
+        from . import dashboard
+
+        return dashboard.run(words[1:], socket)
     if command.name == "hook":
         from . import hook
 
@@ -98,6 +102,12 @@ def _run(argv: list[str]) -> int:
 
         return local.run(words, socket)
     return _ask(words, command, socket)
+
+
+def _front() -> str:
+    """Return what is meant without a command: the view, and where that can't be shown the list."""
+    shown = os.isatty(0) and os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb"
+    return "dashboard" if shown else "ls"
 
 
 def _local(words: list[str], name: str, path: str, *, completing: bool) -> int:
@@ -172,7 +182,7 @@ def _ask(words: list[str], command: Command, socket: str) -> int:
             connection.hello(attempt, request)
             if command.attaches and asked.ttys[:2] == (True, True):
                 from . import attach  # noqa: F401 - while the server draws
-            status = _follow(connection, repeatable=command.repeatable)
+            status = _follow(connection, words, repeatable=command.repeatable)
         finally:
             connection.close()
         if status is not None:
@@ -180,7 +190,7 @@ def _ask(words: list[str], command: Command, socket: str) -> int:
     raise ServerLost
 
 
-def _follow(connection: Connection, *, repeatable: bool) -> int | None:
+def _follow(connection: Connection, words: list[str], *, repeatable: bool) -> int | None:
     """Return the exit status, or None where the server went away and the command can be sent again.
 
     Raises:
@@ -192,7 +202,7 @@ def _follow(connection: Connection, *, repeatable: bool) -> int | None:
             begun = True
             write_all(1, body)
         elif kind == Kind.STDERR:
-            write_all(2, body)
+            write_all(_line_fd(words), body)
         elif kind == Kind.EXIT:
             fields = unpack(body, 2)
             if fields[1]:
@@ -216,10 +226,21 @@ def _follow(connection: Connection, *, repeatable: bool) -> int | None:
         elif kind == Kind.ATTACHED:
             from . import attach
 
-            return attach.run(connection, body)
+            return attach.run(connection, body, in_view=_in_view(words), line_fd=_line_fd(words))
     if begun:
         raise ServerLost
     return None
+
+
+def _in_view(words: list[str]) -> bool:
+    """Whether the view has started us on its own terminal, which it takes back."""
+    return words[0] == "attach" and "--in-view" in words
+
+
+def _line_fd(words: list[str]) -> int:
+    """Return where errors go; in the view, where it is told of them and how an attachment ended."""
+    given = words[words.index("--line-fd") + 1 :] if _in_view(words) and "--line-fd" in words else []
+    return int(given[0]) if given and given[0].isdecimal() else 2
 
 
 def entry() -> "NoReturn":

@@ -11,21 +11,18 @@ import re
 import shlex
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import HIT, HIT_END, Mux, Record
 
+from .safety import safe
+
 Facts = dict[str, object]
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
 _FIELD = re.compile(r"\{([a-z_]+(?:\.[^{}]+)?)\}")
-
-
-def safe(text: str) -> str:
-    """Return ``text`` with control, bidirectional and undecodable characters as escapes."""
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def facts(mux: Mux, row: Record) -> Facts:
@@ -36,7 +33,7 @@ def facts(mux: Mux, row: Record) -> Facts:
         "name": row.name,
         "state": row.state,
         "exit_status": row.exit_status,
-        "command": shlex.join(row.argv),
+        "command": _command(row.argv),
         "cwd": row.cwd,
         "age": max(0, int(end - (row.started or row.created))),
         "attached": mux.attached(row.id),
@@ -50,12 +47,21 @@ def facts(mux: Mux, row: Record) -> Facts:
         "ended": row.ended,
         "starts": row.starts,
         "record": row.record,
+        "title": mux.title(row.id),
+        "branch": mux.branches.of(row.cwd),
         "agent": row.agent,
         "conversation": row.conversation,
         "parent": row.parent,
         **doing(mux, row),
+        "unread": row.unread,
+        "said": mux.said(row.id),
+        "queued": mux.queued(row.id),
+        "paused": row.paused,
         **used(mux.used(row.id)),
     }
+
+
+_command = lru_cache(1000)(shlex.join)  # sessions are listed again and again
 
 
 def used(one: Used) -> Facts:
@@ -93,11 +99,6 @@ def shown(key: str, value: object) -> str:
     if isinstance(value, list):
         return safe(" ".join(map(str, value)))
     return safe(str(value))
-
-
-def printable(text: str) -> str:
-    """Return ``text`` of several lines without what a terminal would act on, but for tabs and line ends."""
-    return "\n".join("\t".join(map(safe, line.split("\t"))) for line in text.split("\n"))
 
 
 def highlighted(snippet: str, on: str, off: str) -> str:

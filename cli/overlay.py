@@ -35,7 +35,7 @@ ACTIONS = {
     "next": "next session",
     "previous": "previous session",
     "last": "the session shown before",
-    "choose": "choose a session from a list",
+    "choose": "choose a session in the view",
     "interrupt": "interrupt the program",
     "kill": "kill the session, after a question",
     "redraw": "draw the screen again",

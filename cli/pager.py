@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import binascii
 import re
-import unicodedata
 
 from agentmux.mux.keys import PASTE_END, PASTE_START, RELEASE, key_name, split
 
+from .cells import char_width, cut, starts, width
 from .overlay import Outcome
 
 TYPE_CHECKING = False
@@ -236,11 +236,11 @@ class Pager:
         columns = self._size[0]
         if self._typing is not None:
             text = ("?" if self._typing_up else "/") + self._typing
-            while _width(text) >= columns > 1:  # its end is what is looked at
+            while width(text) >= columns > 1:  # its end is what is looked at
                 text = text[1:]
-            shown = _cut(text, columns)
-            blank = max(0, columns - _width(shown) - 1)
-            cursor = "\x1b[27m \x1b[7m" if columns > _width(shown) else ""
+            shown = cut(text, columns)
+            blank = max(0, columns - width(shown) - 1)
+            cursor = "\x1b[27m \x1b[7m" if columns > width(shown) else ""
             return f"\x1b[7m{shown}{cursor}{' ' * blank}\x1b[0m"
         total = len(self._rows)
         last = min(self._top + self._body(), total)
@@ -256,8 +256,8 @@ class Pager:
         if self._count:
             said = f":{self._count}"
         tries = [f"{said}  {where}", said if said != self._name else where]
-        text = next((one for one in tries if _width(one) <= columns), _cut(tries[1], columns))
-        room = columns - _width(text)
+        text = next((one for one in tries if width(one) <= columns), cut(tries[1], columns))
+        room = columns - width(text)
         hint = next((one for one in hints if len(one) + 2 <= room), "")
         return f"\x1b[7m{text}{' ' * (room - len(hint))}{hint}\x1b[0m"
 
@@ -486,7 +486,7 @@ class Pager:
         self._show(row, page // 3)
         if self._marking:
             self._head = (row, 0)
-        columns = _columns(_plain(self._rows[row]))
+        columns = starts(_plain(self._rows[row]))
         start, stop = columns[self._match[1]], columns[self._match[1] + len(self._pattern)]
         if start < self._left or stop > self._left + self._size[0]:
             self._left = max(0, min(start - self._size[0] // 4, self._last_left()))
@@ -555,7 +555,7 @@ class Pager:
     def _pointed(self, x: int, y: int) -> tuple[int, int]:
         """Return the row and character shown at a place, the end of its row if there is none."""
         row = max(0, min(self._top + y, len(self._rows) - 1))
-        columns = _columns(_plain(self._rows[row]))
+        columns = starts(_plain(self._rows[row]))
         column = self._left + max(0, x)
         character = next((at for at in range(len(columns) - 1) if columns[at] <= column < columns[at + 1]), None)
         return row, len(columns) - 1 if character is None else character
@@ -567,7 +567,7 @@ class Pager:
         if self._whole:
             return (first, 0), (last, len(text))
         end = min(end + 1, len(text))
-        while end < len(text) and not _char_width(text[end]):  # its accents
+        while end < len(text) and not char_width(text[end]):  # its accents
             end += 1
         return (first, start), (last, end)
 
@@ -602,38 +602,6 @@ def _lower(text: str) -> str:
     return text.replace("\u0130", "i").lower()
 
 
-def _char_width(char: str) -> int:
-    if char < "\u0300":
-        return 1
-    if unicodedata.category(char) in ("Mn", "Me", "Cf", "Zl", "Zp"):
-        return 0
-    if "\u115f" <= char <= "\u11ff" or "\ud7b0" <= char <= "\ud7ff" or char in "\u3164\uffa0":  # within a Hangul cell
-        return 0
-    if "\U0001f1e6" <= char <= "\U0001f1ff" or unicodedata.east_asian_width(char) in "WF":  # half a flag, wide
-        return 2
-    return 1
-
-
-def _columns(text: str) -> range | list[int]:
-    """Return the column where each character begins, and where the last one ends."""
-    if text.isascii():
-        return range(len(text) + 1)
-    columns = [0]
-    for char in text:
-        columns.append(columns[-1] + _char_width(char))
-    return columns
-
-
-def _width(text: str) -> int:
-    return _columns(text)[-1]
-
-
-def _cut(text: str, columns: int) -> str:
-    """Return as much of a text as fits."""
-    starts = _columns(text)
-    return text[: next(at for at in range(len(text), -1, -1) if starts[at] <= columns)]
-
-
 def _styled(row: str, text: str, left: int, columns: int, marks: bytearray, tail: int, fill: int) -> str:
     """Return what of a row fits between two columns, in its colours where nothing is marked.
 
@@ -646,10 +614,10 @@ def _styled(row: str, text: str, left: int, columns: int, marks: bytearray, tail
         tail: the style of the blanks after it.
         fill: how many of these at most.
     """
-    starts = _columns(text)
-    first = next((at for at in range(len(text)) if left <= starts[at] < starts[at + 1]), len(text))
-    stop = next(at for at in range(len(text), -1, -1) if starts[at] <= left + columns)
-    out = [" " * min(columns, starts[first] - left)] if starts[first] > left else []  # half a wide character
+    begins = starts(text)
+    first = next((at for at in range(len(text)) if left <= begins[at] < begins[at + 1]), len(text))
+    stop = next(at for at in range(len(text), -1, -1) if begins[at] <= left + columns)
+    out = [" " * min(columns, begins[first] - left)] if begins[first] > left else []  # half a wide character
     pen = ""
     style = at = 0
     linked = False
@@ -678,7 +646,7 @@ def _styled(row: str, text: str, left: int, columns: int, marks: bytearray, tail
     out.append("\x1b[0m")
     if linked:
         out.append(_LINK_OFF)
-    blanks = min(fill, columns - max(0, starts[stop] - left)) if tail else 0
+    blanks = min(fill, columns - max(0, begins[stop] - left)) if tail else 0
     if blanks > 0:
         out.append(_STYLES[tail] + " " * blanks + "\x1b[0m")
     return "".join(out)

@@ -10,7 +10,7 @@ from agentmux.mux.session import Session
 from agentmux.mux.turnend import End
 from agentmux.mux.verdict import Status
 
-from .output import printable, safe
+from .safety import printable, safe
 
 LOST, TIMEOUT, EXITED, KILLED, NEEDED, QUEUED, REFUSED, UNCERTAIN, FAILED, INTERRUPTED = range(4, 14)
 """Exit statuses besides 0, for what was accepted or is done."""

@@ -136,9 +136,29 @@ class Borrowed:
             raise
         return self._terminal
 
+    def lend(self) -> None:
+        """Give the terminal to a program that sets what it needs, with line ends as before; until ``again``.
+
+        What is typed until then is neither echoed nor a signal: it is for that program.
+        """
+        from agentmux.mux.reset import leave_client
+
+        self._terminal.pending.clear()
+        self._terminal.leave(leave_client(title=False))
+        self._terminal.swallow()
+        iflag, oflag, cflag, lflag, *rest = self._before
+        lflag &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
+        try:
+            termios.tcsetattr(self._fd, termios.TCSANOW, [iflag, oflag, cflag, lflag, *rest])
+        except termios.error:
+            pass  # it hung up
+
     def again(self) -> None:
         """Set raw mode, as after being stopped."""
-        tty.setraw(self._fd, termios.TCSANOW)  # the default would throw away what was typed ahead
+        try:
+            tty.setraw(self._fd, termios.TCSANOW)  # the default would throw away what was typed ahead
+        except termios.error:
+            pass  # it hung up: the next read tells
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"

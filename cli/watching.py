@@ -7,7 +7,7 @@ from agentmux.mux.events import FREQUENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 PAUSE = 0.2
 """Least seconds between two times."""
@@ -15,17 +15,17 @@ PAUSE = 0.2
 CLEAR = b"\x1b[H\x1b[2J"
 
 
-async def again_and_again(asking: Asking, show: Callable[[], None]) -> None:
+async def again_and_again(asking: Asking, show: Callable[[], Awaitable[None]]) -> None:
     """Call ``show`` now and after each change; a terminal is cleared before."""
     terminal = asking.request.ttys[1]
-    changes = asking.events(None)
-    while True:
-        if terminal:
-            asking.write(CLEAR)
-        shown_at = asking.mux.now()
-        show()
-        await asking.drained()
-        await asking.until(lambda wake: asking.loop.call_later(PAUSE, wake))
-        async for event in changes:
-            if event.kind not in FREQUENT and event.at >= shown_at:
-                break
+    with asking.following(None) as changes:
+        while True:
+            if terminal:
+                asking.write(CLEAR)
+            shown_at = asking.mux.now()
+            await show()
+            await asking.drained()
+            await asking.until(lambda wake: asking.loop.call_later(PAUSE, wake))
+            async for event in changes:
+                if event.kind not in FREQUENT and event.at >= shown_at:
+                    break

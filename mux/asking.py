@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TypeVar
 
 from agentmux.store.ledger import NOTE, Entry
@@ -12,20 +13,24 @@ from agentmux.store.search import Found, Where
 from agentmux.store.usage import Used
 
 from .answers import Outcome
+from .onlooker import Facts, Onlooker, Picture
 from .playback import Keyframe
 from .progress import Progress
 from .protocol import Kind, pack
 from .sessionerrors import NeedsTerminal, Nested
 from .turnend import TurnEnd
 
-__all__ = ["NOTE", "Asking", "Entry", "Found", "Phase", "Queued", "Used", "Where"]
+__all__ = ["NOTE", "Asking", "Entry", "Facts", "Found", "Phase", "Picture", "Queued", "Used", "Where"]
 
 T = TypeVar("T")
+
+PIECE = 1 << 22
+"""Bytes of output in one frame: what has more in a line, such as a huge screen full of colours, takes several."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 
     from agentmux.store.blobs import Work
     from agentmux.store.history import History
@@ -79,8 +84,8 @@ class Asking:
 
     def write(self, data: bytes) -> None:
         """Print bytes on the client's standard output."""
-        if data:
-            self._peer.send(Kind.STDOUT, data)
+        for at in range(0, len(data), PIECE):
+            self._peer.send(Kind.STDOUT, data[at : at + PIECE])
 
     def json(self, value: object) -> None:
         """Print ``value`` as one line of JSON."""
@@ -218,6 +223,13 @@ class Asking:
 
     async def events(self, session: Session | None) -> AsyncIterator[Happened]:
         """Yield events from now on, of one session or of all, until the client goes."""
+        with self.following(session) as events:
+            async for event in events:
+                yield event
+
+    @contextmanager
+    def following(self, session: Session | None) -> Iterator[AsyncIterator[Happened]]:
+        """Have the events from now on, also those that happen before one is asked for; until the block is left."""
         waiting: list[Future[None]] = []
 
         def wake() -> None:
@@ -225,7 +237,8 @@ class Asking:
                 waiting[0].set_result(None)
 
         subscription = self.mux.bus.subscribe(wake, None if session is None else session.id)
-        try:
+
+        async def events() -> AsyncIterator[Happened]:
             while True:
                 for event in subscription.take():
                     yield event
@@ -233,8 +246,19 @@ class Asking:
                 if not subscription.empty:
                     continue
                 await waiting[0]
+
+        try:
+            yield events()
         finally:
             self.mux.bus.unsubscribe(subscription)
+
+    def pictures(self, session: Session, *, styled: bool, seen: bool) -> AsyncIterator[Picture]:
+        """Yield what a session shows, now and whenever that has changed, until it ends or the client goes.
+
+        ``seen``: meanwhile nothing of it is unread.
+        """
+        looking = Onlooker(session, self.loop, styled=styled, seen=seen)
+        return looking.pictures(lambda: self._peer.drained(wholly=True))
 
     async def upgrade(self) -> None:
         """Have the client's version of keeper and server take over.

@@ -36,10 +36,18 @@ def launch_argv() -> tuple[list[str], list[str]]:
 
 def hook_argv(socket: str) -> list[str]:
     """Return what runs the client of this installation for a hook, wherever PATH leads: its words follow."""
-    mux = os.path.dirname(os.path.abspath(__file__))
+    return [sys.executable, "-I", "-S", *_client_words(socket), "hook"]
+
+
+def view_argv(socket: str, words: list[str]) -> list[str]:
+    """Return what runs the view of this installation, wherever PATH leads, with what is installed beside it."""
+    return [sys.executable, "-I", *_client_words(socket), "dashboard", *words]
+
+
+def _client_words(socket: str) -> list[str]:
     code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from agentmux.cli.main import entry; entry()"
-    root = os.path.dirname(os.path.dirname(mux))
-    return [sys.executable, "-I", "-S", "-c", code, root, "-S", socket, "hook"]
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return ["-c", code, root, "-S", socket]
 
 
 def greeting(attempt: int, command: bytes = b"") -> bytes:

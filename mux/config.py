@@ -42,6 +42,9 @@ class Option:
     check: Callable[[Value], str] = field(default=lambda value: "")
 
 
+THEMES = ("auto", "dark", "light", "mono")
+"""What the view can look like."""
+
 LARGEST = 1 << 40
 """No number may be above it: it reaches native code."""
 
@@ -148,6 +151,15 @@ OPTIONS = (
         "Whether sessions go on by themselves after a usage limit, where their profile says how.",
         _one_of(*limits.SWITCH),
     ),
+    Option("view-theme", "auto", "The view's colours: auto (the terminal's), dark, light, mono.", _one_of(*THEMES)),
+    Option("view-mouse", "on", "Whether the view takes the mouse.", _one_of("on", "off")),
+    Option(
+        "view-animation",
+        "on",
+        "Whether the view moves, or draws twice a second at most.",
+        _one_of("on", "off"),
+    ),
+    Option("view-plain", "off", "Whether the view is plain, for a screen reader.", _one_of("on", "off")),
     Option("kill-grace", 2.0, "Seconds between SIGTERM and SIGKILL when a session is killed.", _at_least(0)),
 )
 """Every option of the file's top level."""
@@ -169,6 +181,20 @@ BINDINGS: Mapping[str, str] = {
 
 ACTIONS = frozenset(BINDINGS.values())
 
+VIEW_ACTIONS = frozenset(
+    {
+        *("answer", "attach", "close", "copy-reply", "detach-others", "down", "drop-prompt", "export", "filter"),
+        *("find", "find-in-preview", "first", "forget", "fork", "grid", "group", "help", "interrupt", "kill"),
+        *("label", "last", "mark", "messages", "mute", "new", "next-needing", "page-down", "page-up", "palette"),
+        *("pause-queue", "prompt", "queue", "quit", "redraw", "rename", "restart", "resume", "screen", "sort"),
+        *("suspend", "undo", "up", "why", "zoom"),
+    }
+)
+"""What the table ``[view-keys]`` can bind a key to; the view has the table of what they do."""
+
+_VIEW_KEY = re.compile(r"Up|Down|Left|Right|Page(Up|Down)|Home|End|Enter|Space|Delete|F[1-9]|F1[0-2]")
+"""Keys of the view besides those that can be bound behind the prefix."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -178,12 +204,14 @@ class Config:
         values: one for each of OPTIONS.
         warnings: lines for the user, each naming file and line.
         hooks: shell commands by the kind of event that they are run at.
+        view_keys: changes of the view's keys: actions by keys, empty to take one away.
     """
 
     values: Mapping[str, Value]
     keys: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     hooks: Mapping[str, str] = field(default_factory=dict)
+    view_keys: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """Return a string option."""
@@ -215,6 +243,7 @@ def parse(text: str, path: str) -> Config:
     values = dict(DEFAULT.values)
     keys = dict(BINDINGS)
     hooks: dict[str, str] = {}
+    view_keys: dict[str, str] = {}
     warnings = []
 
     def warn(what: str, *name: str) -> None:
@@ -232,6 +261,14 @@ def parse(text: str, path: str) -> Config:
                     keys[key] = action
                 else:
                     warn(f"no action {action!r}; one of: {', '.join(sorted(ACTIONS))}", name, key)
+        elif name == "view-keys" and isinstance(value, dict):
+            for key, action in value.items():
+                if _a_key(key) and not _VIEW_KEY.fullmatch(key):
+                    warn(f"{key!r} {_a_key(key)}", name, key)
+                elif isinstance(action, str) and action in VIEW_ACTIONS | {""}:
+                    view_keys[key] = action
+                else:
+                    warn(f"no action {action!r}; one of: {', '.join(sorted(VIEW_ACTIONS))}", name, key)
         elif name == "hooks" and isinstance(value, dict):
             for event, command in value.items():
                 if event not in KINDS or event in FREQUENT:
@@ -248,7 +285,7 @@ def parse(text: str, path: str) -> Config:
             warn(f"{name!r}: {value!r} {wrong}; its default {option.default!r} holds", name)
         else:
             values[name] = value
-    return Config(values, keys, tuple(warnings), hooks)
+    return Config(values, keys, tuple(warnings), hooks, view_keys)
 
 
 def _fits(value: object, default: Value) -> bool:

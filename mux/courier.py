@@ -5,6 +5,8 @@ How one gets into its agent is post.py's matter, one session at a time. A sessio
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentmux.store.errors import StoreError
 from agentmux.store.ledger import NOTE
 from agentmux.store.queue import Phase, Queued
@@ -102,6 +104,8 @@ class Courier:
     def pause(self, session: Session, paused: bool) -> None:
         """Deliver nothing to a session any more, or go on."""
         self._owner.stores.queue.pause(session.id, paused)
+        session.row = replace(session.row, paused=paused)
+        self._owner.publish("queue", session, paused=paused)
         if not paused:
             self.kick(session)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agentmux.store.blobs import Swept, Work
+    from agentmux.store.messages import Role
     from agentmux.store.stores import Stores
 
     from .agentlog import Entry
@@ -42,6 +43,7 @@ class Memory:
         now: returns Unix seconds.
         opened: returns a session by its id if its journal is open.
         profile: returns the profile of a session's agent.
+        said: is told of each turn that was written down, and who said it.
         logged: is told what a session's agent has written down.
     """
 
@@ -54,13 +56,14 @@ class Memory:
         config: Callable[[], Config],
         opened: Callable[[int], Session | None],
         profile: Callable[[Session], Profile | None],
+        said: Callable[[Session, Role], None],
         logged: Callable[[Session, list[Entry]], None],
         log: Callable[[str], None],
     ) -> None:
         self.archiver = Archiver(loop, stores, now, log, lambda session: self.indexer.printed(session), self._trim_soon)
         self.indexer = Indexer(loop, stores, self.redaction, log, self.archiver.indexed)
         self.logs = AgentLogs(loop, stores, profile=profile, take=self._logged, warn=log)
-        self.turns = Turns(stores, now, log, self.logs.known)
+        self.turns = Turns(stores, now, log, self.logs.known, said)
         self._loop = loop
         self._stores = stores
         self._now = now

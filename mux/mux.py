@@ -29,6 +29,7 @@ from agentmux.store.usage import Used
 from . import authsock, opening, programs, sweep, targets
 from . import size as sizes
 from .answers import Answers
+from .branches import Branches
 from .client import hook_argv
 from .config import Config, File
 from .courier import Courier
@@ -50,6 +51,7 @@ from .keeperlink import (
 )
 from .lifecycle import State
 from .memory import Memory
+from .notes import clean
 from .opening import Opening
 from .paths import log_file
 from .profiles import Profile, Profiles
@@ -153,10 +155,12 @@ class Mux:
             config=self.config,
             opened=lambda number: self._sessions.get(number),
             profile=lambda session: self.profile(session, None),
+            said=lambda session, role: self.publish("message", session, role=role.value),
             logged=self._logged,
             log=log,
         )
         self.commands = UserCommands(loop, log)
+        self.branches = Branches(loop, self._branches_changed)
         self._config = config
         self.statuses = Statuses(self, profiles)
         self.courier = Courier(self)
@@ -234,6 +238,7 @@ class Mux:
     def rests(self, session: Session) -> None:
         """A session has printed, and now nothing for a moment."""
         self.memory.rests(session)
+        self.branches.soon(session.row.cwd)
 
     def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
         """Return the profile of what a command line starts, None: of what the session was started with."""
@@ -263,6 +268,13 @@ class Mux:
     def _logged(self, session: Session, entries: Sequence[Entry]) -> None:
         self.courier.logged(session, entries)
         self.answers.logged(session, entries)
+        if any(entry.usage is not None for entry in entries):
+            self.publish("usage", session)
+
+    def _branches_changed(self, folders: set[str]) -> None:
+        for session in self.live():
+            if session.row.cwd in folders:
+                self.publish("branch", session, branch=self.branches.of(session.row.cwd))
 
     # -- the keeper
 
@@ -430,6 +442,19 @@ class Mux:
             session = self._sessions[row.id] = Session(row, journal, marks, self)
         return session
 
+    def row(self, target: str) -> SessionRow:
+        """Return the record of the session that a user's target means, as it is now.
+
+        Raises:
+            UnknownSession, AmbiguousTarget: see ``targets.find``.
+        """
+        if target.isdecimal():
+            try:
+                return self.rows.get(int(target))
+            except NoSuchSession:
+                pass
+        return self.find(target).row
+
     def all_rows(self) -> list[SessionRow]:
         """Return the record of every session there is, oldest first."""
         return self.rows.all()
@@ -503,6 +528,20 @@ class Mux:
     def used(self, session: int) -> Used:
         """Return what a session's agent has taken in all."""
         return self.stores.usage.total(session)
+
+    def queued(self, session: int) -> int:
+        """Return how many prompts wait in a session's queue."""
+        return self.stores.queue.length(session)
+
+    def said(self, session: int) -> str | None:
+        """Return the first line of what a session's agent has said last, None for nothing."""
+        line = self.stores.messages.said(session)
+        return (line and clean(line)) or None
+
+    def title(self, session: int) -> str | None:
+        """Return what a session's program calls itself, as far as that is known without making its screen."""
+        found = self._sessions.get(session)
+        return (found.title or None) if found is not None else None
 
     def attached(self, session: int) -> int:
         """Return how many clients watch a session."""
@@ -880,6 +919,7 @@ class Mux:
         self.courier.close()
         self.statuses.close()
         self.commands.close()
+        self.branches.close()
         self.memory.close()
         for session in self._sessions.values():
             session.close()

@@ -259,9 +259,9 @@ class Peer:
         if self._ending:
             self.close()
 
-    async def drained(self) -> None:
-        """Wait while the client is behind."""
-        if self.outbox.crowded:
+    async def drained(self, *, wholly: bool = False) -> None:
+        """Wait while the client is behind; ``wholly``: until its socket has taken everything."""
+        if self.outbox.size if wholly else self.outbox.crowded:
             self._drained = self._loop.create_future()
             await self._drained
 

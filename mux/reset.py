@@ -62,8 +62,10 @@ def reset_client(columns: int, *, keep_rows: int = 0) -> bytes:
     )
 
 
-def leave_client() -> bytes:
+def leave_client(*, title: bool = True) -> bytes:
     """Return the bytes that undo whatever a program can have done to a terminal, and leave what it shows.
+
+    ``title``: also to its title; else the terminal remembers the old one for later.
 
     The cursor ends in the last row, first column: resetting margins moves it, and below everything is where a
     shell's prompt belongs.
@@ -75,7 +77,7 @@ def leave_client() -> bytes:
         + (mode(1049, False) + mode(47, False))
         + (PRELUDE + _KITTY_KEYS_OFF + _modes_off() + mode(2031, False))
         + b"\x1b[?5W"  # tab stops every eight columns
-        + _OLD_TITLE
+        + (_OLD_TITLE if title else b"")
         + b"\x1b[0m\x1b[9999;1H"
     )
 

@@ -70,7 +70,8 @@ class Resumer:
     def due(self, session: Session) -> float | None:
         """Return when a session goes on by itself (Unix seconds), None for not at all."""
         verdict = session.verdict
-        if not session.live or self._over.get(session.id) == verdict.since:
+        # A list asks this of each session: where there is no limit the configuration's file is not looked at.
+        if verdict.resets is None or not session.live or self._over.get(session.id) == verdict.since:
             return None
         return limits.due(verdict, session.resumption, session.labels, self._owner.config().text(limits.LABEL))
 

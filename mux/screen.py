@@ -38,6 +38,7 @@ __all__ = [
     "ProgramStatus",
     "Progress",
     "ProgressState",
+    "Rows",
     "Screen",
     "ScreenEvent",
     "TitleChanged",
@@ -490,6 +491,27 @@ class View:
     def redraw(self) -> None:
         """Draw everything in the next frame: the viewer's terminal lost something."""
         self._window.forget()
+
+
+class Rows:
+    """The rows of a screen as text, for somebody who keeps them: each time only those that have changed.
+
+    ``styled``: with SGR, as ``Screen.text_rows`` has it.
+    """
+
+    def __init__(self, *, styled: bool) -> None:
+        from .emulator.frames import Rows
+
+        self._rows = Rows(styled=styled)
+
+    @property
+    def all(self) -> list[str]:
+        """What the rows were when it was asked what has changed."""
+        return self._rows.lines
+
+    def changed(self, screen: Screen) -> dict[int, str]:
+        """Return the rows of ``screen`` that are not what they were; all at first, and when the size is another one."""
+        return self._rows.changed(screen._watched())
 
 
 def _clamped(size: tuple[int, int]) -> tuple[int, int]:

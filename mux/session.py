@@ -34,9 +34,11 @@ from .detector import Detector
 from .inputqueue import LIMIT, InputQueue
 from .lifecycle import Event, State, next_state
 from .limits import Resumption
+from .notes import clean
+from .notifier import kind_of
 from .recorder import Recorder
 from .reset import fresh, reset_client
-from .screen import Notification, Progress, ProgressState, Screen, ScreenEvent
+from .screen import Notification, Progress, ProgressState, Screen, ScreenEvent, TitleChanged
 from .sessionerrors import InputFull, NotRunning
 from .shadow import Shadow, good_ranges
 from .sidechannels import SideChannels
@@ -156,10 +158,12 @@ class Session:
         "_resize_timer",
         "_shadow",
         "_side",
+        "_title",
         "interrupts",
         "journal",
         "killed",
         "marks",
+        "onlookers",
         "pid",
         "row",
         "scripted_at",
@@ -176,6 +180,7 @@ class Session:
         self.marks = marks
         self.viewers = Audience()
         self.unseen = False  # it called, and nobody has looked since
+        self.onlookers = 0  # how many look at it without being attached
         self.interrupts = 0  # how often it was told to stop
         self.typed_at = float("-inf")  # when a person typed last, on the loop's clock
         self.scripted_at = float("-inf")  # likewise a script
@@ -187,6 +192,7 @@ class Session:
         self._shadow = Shadow(self, host.loop)
         self._input = InputQueue(host.loop)
         self._side: SideChannels | None = None
+        self._title: str | None = None
         self._focus_told: bool | None = None
         self._drain_timer: TimerHandle | None = None
         self._resize_timer: TimerHandle | None = None
@@ -297,6 +303,7 @@ class Session:
         self._step(Event.RESTARTED)
         self.row = row
         self.killed = False
+        self._title = None
         self._record_and_show(fresh(self.size[0]))
 
     def _remember(self, write: Callable[[Sessions], None]) -> None:
@@ -322,6 +329,8 @@ class Session:
         self._ended(self.row.exit_status)
         status = self.row.exit_status
         line = self.end_line
+        if not self.killed:
+            self.news()
         if viewers := self.viewers.clear():
             row = self.last_row()
             for viewer in viewers:
@@ -365,6 +374,7 @@ class Session:
         """Let go of what can be had again from disk: a thousand ended sessions cost rows only."""
         if not self.viewers and self._master is None:
             self._shadow.close()
+            self._title = None
             self._release_files()
 
     def close(self) -> None:
@@ -507,6 +517,8 @@ class Session:
 
     def on_event(self, event: ScreenEvent) -> None:
         """Take what the program told its terminal."""
+        if isinstance(event, TitleChanged):
+            self._title = clean(event.title)
         self._sides().event(event)
 
     def on_note(self, sequence: bytes) -> None:
@@ -543,6 +555,33 @@ class Session:
     def waits(self) -> bool:
         """Whether a person should look: it waits for an answer, or has called."""
         return self.live and (self.unseen or self.verdict.status is Status.WAITING)
+
+    @property
+    def title(self) -> str:
+        """What the program calls itself; "" also where the screen is not there, which is not made for this."""
+        if self._title is None:
+            if not self._shadow.there:
+                return ""
+            self._title = clean(self.screen.title)
+        return self._title
+
+    # -- whether somebody looks
+
+    def news(self) -> None:
+        """There is something to look at: whoever is not there now has not read it."""
+        if not self.viewers and not self.onlookers:
+            self._set_unread(True)
+
+    def seen(self) -> None:
+        """Somebody has looked."""
+        self.unseen = False
+        self._set_unread(False)
+
+    def _set_unread(self, unread: bool) -> None:
+        if unread != self.row.unread:
+            self.row = replace(self.row, unread=unread)
+            self._remember(lambda rows: rows.set_unread(self.id, unread))
+            self._host.publish("unread", self, unread=unread)
 
     # -- what it does (detector.Watched)
 
@@ -601,6 +640,8 @@ class Session:
 
     def judged(self, before: Status, verdict: Verdict, readings: Mapping[Source, Reading]) -> None:
         """Tell of a verdict that is another one."""
+        if kind_of(before, verdict):
+            self.news()
         self._host.judged(self, before, verdict, readings)
         self._wake()
 
@@ -627,8 +668,9 @@ class Session:
 
     def heard(self, kind: str, facts: dict[str, str | int | None]) -> None:
         """Tell whoever follows what the program told its terminal."""
-        if kind in ("bell", "notification") and not self.viewers:
-            self.unseen = True
+        if kind in ("bell", "notification"):
+            self.unseen = self.unseen or not (self.viewers or self.onlookers)
+            self.news()
         self._host.publish(kind, self, **facts)
 
     def forward(self, event: ScreenEvent) -> None:
@@ -737,7 +779,7 @@ class Session:
         before = self.viewers.leader
         self.viewers.join(viewer)
         self._recorder.note(Kind.ATTACH, b"%d" % len(self.viewers))
-        self.unseen = False
+        self.seen()
         self._agree(at_once=True)
         self._tell_focus()
         self._lead_changed(before)
@@ -826,6 +868,7 @@ class Session:
         self._host.publish("resized", self, columns=size[0], rows=size[1])
         for viewer in self.viewers:
             viewer.redraw()
+        self._wake()
 
 
 def _good(found: Iterator[Record], poison: Sequence[tuple[int, int]]) -> Iterator[Record]:

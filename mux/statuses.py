@@ -158,6 +158,7 @@ class Statuses:
         try:
             rows.set_conversation(session.id, conversation)
             session.refresh(rows.get(session.id))
+            self._owner.publish("conversation", session, conversation=conversation)
         except StoreError as error:
             session.warn(f"its conversation is not written down: {error}")
 

@@ -16,7 +16,7 @@ from .agentlog import Says
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agentmux.store.messages import Message
     from agentmux.store.stores import Stores
@@ -61,6 +61,7 @@ class Turns:
 
     Args:
         has_log: whether a session's agent tells by itself what is said.
+        told: is told of each turn that was written down, and who said it.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Turns:
         now: Callable[[], float],
         warn: Callable[[str], None],
         has_log: Callable[[Session], bool],
+        told: Callable[[Session, Role], None],
     ) -> None:
         self._stores = stores
         self._now = now
         self._warn = warn
         self._has_log = has_log
+        self._tell = told
         self._told: set[int] = set()  # sessions whose log was read since this server began
         self._open: dict[int, _Turn | None] = {}  # None: that session has none, also of the server before us
 
@@ -92,7 +95,7 @@ class Turns:
         row = session.row
         try:
             self._stores.history.add(session.id, at, row.cwd, row.agent, text)
-            self._stores.messages.add(session.id, Role.USER, at, Source.SEND, proof, text)
+            self._add(session, Role.USER, at, Source.SEND, proof, text)
         except StoreError as error:
             self._warn(f"session {session.name!r}: prompt not remembered: {error}")
 
@@ -110,7 +113,7 @@ class Turns:
         self._open[session.id] = None
         proof = {"start": turn.offset, "end": session.journal.end}
         try:
-            self._stores.messages.add(session.id, Role.AGENT, self._now(), Source.SCREEN, proof, reply)
+            self._add(session, Role.AGENT, self._now(), Source.SCREEN, proof, reply)
         except StoreError as error:
             self._warn(f"session {session.name!r}: reply not remembered: {error}")
 
@@ -126,16 +129,22 @@ class Turns:
                 if entry.says in (Says.USAGE, Says.ANSWER) or (entry.id and entry.id in again):
                     continue
                 if entry.says is Says.REPLY:
-                    messages.add(session.id, Role.AGENT, entry.at, Source.TRANSCRIPT, proof, entry.text)
+                    self._add(session, Role.AGENT, entry.at, Source.TRANSCRIPT, proof, entry.text)
                 elif (sent := _same(recent, entry.text)) is not None:
                     recent.remove(sent)
                     messages.prove(sent.id, Source.TRANSCRIPT, proof)
                 else:
                     row = session.row
                     self._stores.history.add(session.id, entry.at, row.cwd, row.agent, entry.text)
-                    messages.add(session.id, Role.USER, entry.at, Source.TRANSCRIPT, proof, entry.text)
+                    self._add(session, Role.USER, entry.at, Source.TRANSCRIPT, proof, entry.text)
         except StoreError as error:
             self._warn(f"session {session.name!r}: turns not remembered: {error}")
+
+    def _add(
+        self, session: Session, role: Role, at: float, source: Source, proof: Mapping[str, object], text: str
+    ) -> None:
+        self._stores.messages.add(session.id, role, at, source, proof, text)
+        self._tell(session, role)
 
     def ended(self, session: Session) -> None:
         """A session is over: what it said last was the reply."""

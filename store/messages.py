@@ -18,6 +18,9 @@ from .errors import NoSuchSession
 
 _COLUMNS = "id, session, role, at, source, proof, text, blob"
 
+LINE = 200
+"""Characters of a reply's first line that ``said`` returns."""
+
 
 class Role(enum.Enum):
     """Who said it."""
@@ -59,6 +62,7 @@ class Messages:
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
         self._blobs = blobs
+        self._said: dict[int, str] = {}  # by session, as far as it was asked for
 
     def add(self, session: int, role: Role, at: float, source: Source, proof: Mapping[str, Any], text: str) -> int:
         """Record a turn and return its id. Not inside a transaction.
@@ -70,6 +74,7 @@ class Messages:
             StoreFull: no room. Nothing was recorded.
         """
         inline, blob = texts.written(self._blobs, text)
+        self._said.pop(session, None)
         with self._database.transaction():
             if blob:
                 self._blobs.add(blob, at)
@@ -107,6 +112,18 @@ class Messages:
         """Return the newest turn of that role."""
         found = self._select("WHERE session = ? AND role = ? ORDER BY id DESC LIMIT 1", session, role.value)
         return found[0] if found else None
+
+    def said(self, session: int) -> str:
+        """Return how the newest reply of a session begins, its first line; "" where there is none.
+
+        It is known without a look into the database until there is another one.
+        """
+        known = self._said.get(session)
+        if known is None:
+            last = self.last(session, Role.AGENT)
+            lines = ((last.text or "") if last else "").strip().split("\n", 1)
+            known = self._said[session] = lines[0][:LINE]
+        return known
 
     def after(self, message: int, limit: int) -> list[Message]:
         """Return up to ``limit`` turns of any session with ids over ``message``, ascending: for going through all."""

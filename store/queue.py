@@ -72,6 +72,16 @@ class Queue:
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
         self._blobs = blobs
+        self._lengths: dict[int, int] | None = None
+
+    def length(self, session: int) -> int:
+        """Return how many prompts are queued or being typed in a session. Costs nothing while no queue changes."""
+        if self._lengths is None:
+            rows = self._database.execute(
+                "SELECT session, count(*) FROM queue WHERE state IN ('queued', 'typing') GROUP BY session"
+            )
+            self._lengths = {int(number): int(count) for number, count in rows}
+        return self._lengths.get(session, 0)
 
     def add(
         self, session: int, at: float, text: str, *, at_once: bool, not_before: float = 0.0, after: int | None = None
@@ -83,6 +93,7 @@ class Queue:
             StoreFull: no room. Nothing was queued.
         """
         inline, blob = texts.written(self._blobs, text)
+        self._lengths = None
         with self._database.transaction():
             if blob:
                 self._blobs.add(blob, at)
@@ -137,6 +148,7 @@ class Queue:
 
     def end(self, number: int, phase: Phase, at: float, why: str, proof: str = "") -> None:
         """Write what became of a prompt."""
+        self._lengths = None
         self._database.execute(
             "UPDATE queue SET state = ?, ended = ?, why = ?, proof = ? WHERE id = ?",
             (phase.value, at, why, texts.plain(proof), number),

@@ -183,6 +183,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX queue_blob ON queue (blob) WHERE blob IS NOT NULL;
     ALTER TABLE session ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
     """,
+    # 12: whether something is there that nobody has looked at.
+    """
+    ALTER TABLE session ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

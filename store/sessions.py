@@ -21,7 +21,7 @@ LOST = "lost"
 
 _COLUMNS = (
     "id, name, argv, cwd, env, columns, rows, labels, state, exit_status,"
-    " created, started, ended, parent, starts, agent, conversation, record"
+    " created, started, ended, parent, starts, agent, conversation, record, paused, unread"
 )
 _LIVE = "state IN ('starting', 'running')"
 
@@ -58,6 +58,10 @@ class SessionRow:
     """The agent's own id of the conversation, for resuming it."""
     record: str
     """How much is remembered of what it prints and is told: all, screen (what it shows last) or off."""
+    paused: bool = False
+    """Nothing of its queue is delivered."""
+    unread: bool = False
+    """It has done or asked something since somebody looked."""
 
     @property
     def env_names(self) -> tuple[str, ...]:
@@ -212,6 +216,10 @@ class Sessions:
         """Say which conversation of the agent's it is about now."""
         self._update(session, "conversation = ?", conversation)
 
+    def set_unread(self, session: int, unread: bool) -> None:
+        """Something is there that nobody has looked at, or somebody has looked."""
+        self._update(session, "unread = ?", unread)
+
     def restarting(self, session: int, *, size: tuple[int, int] | None = None) -> SessionRow:
         """Record that an ended session is about to be spawned again, in state starting.
 
@@ -273,8 +281,15 @@ def _session(row: Row) -> SessionRow:
         name,
         tuple(json.loads(argv)),
         json.loads(cwd),
-        json.loads(env),
+        _mapping(env),
         (columns, rows),
-        json.loads(labels),
-        *rest,
+        _mapping(labels),
+        *rest[:-2],
+        *map(bool, rest[-2:]),
     )
+
+
+def _mapping(text: str) -> Mapping[str, str]:
+    """Return what is mostly empty, and read for every session that is listed."""
+    found: Mapping[str, str] = {} if text == "{}" else json.loads(text)
+    return found

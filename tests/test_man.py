@@ -372,6 +372,6 @@ def test_a_page_refers_to_sections_and_pages_that_exist(name: str) -> None:
     text = page(name)
     assert os.listdir(MAN) and set(os.listdir(MAN)) == set(PAGES)
     heads = set(re.findall(r"^\.S[hs] (.*)$", text, re.MULTILINE))
-    assert set(re.findall(r"^\.Sx (.*?)(?: [.,:])?$", text, re.MULTILINE)) <= heads
+    assert set(re.findall(r"^\.Sx (.*?)(?: [.,:;])?$", text, re.MULTILINE)) <= heads
     ours = set(re.findall(r"^\.Xr (agentmux\S*) (\d)", text, re.MULTILINE))
     assert {f"{title}.{number}" for title, number in ours} <= set(PAGES)

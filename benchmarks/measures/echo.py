@@ -11,7 +11,7 @@ import signal
 from time import sleep
 
 from ..contenders import Contender
-from ..table import Line, against, below
+from ..table import Line, against
 from ..tools import Actor, Stage, Terminal, percentile
 
 KEYS = (b"x", b"z", b"q", b"w", b"j")
@@ -62,10 +62,11 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
             one.stop()
     half, tail = _parts(idle, 0.5), _parts(idle, 0.99)
     under, worst = _parts(flooded, 0.5), _parts(flooded, 0.99)
+    calm = {name: len(got) for name, got in idle.items()}
     counts = {name: len(got) for name, got in flooded.items()}
     return [
-        below("echo", "idle, p50", "ms", half, 1),
-        Line("echo", "idle, p99", "ms", tail, samples={name: len(got) for name, got in idle.items()}),
+        against("echo", "idle, p50", "ms", half, factor=3, samples=calm),
+        against("echo", "idle, p99", "ms", tail, factor=3, samples=calm),
         against("echo", f"{FLOODS} floods, p50", "ms", under, samples=counts),
         against("echo", f"{FLOODS} floods, p99", "ms", worst, samples=counts),
     ]

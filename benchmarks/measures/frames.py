@@ -12,9 +12,9 @@ import subprocess
 import sys
 from time import process_time
 
-from ..contenders import Agentmux, Contender
-from ..table import Line, below
-from ..tools import Problem, Stage, median
+from ..contenders import Agentmux, Contender, Floor
+from ..table import Line, against, below
+from ..tools import Problem, Stage, median, run_timed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -23,8 +23,11 @@ PANE = (120, 40)
 WINDOWS = ((100, 30), (150, 50))
 """A viewer whose terminal is smaller than the pane, and one whose is larger."""
 
-LIMIT = 3
-"""Milliseconds of CPU for a frame."""
+LIMIT = 0.3
+"""Of the CPU of a bare interpreter, what a frame may take."""
+
+BARE = 20
+"""Bare interpreters that are started for that."""
 
 NOTHING = 0.05
 """Milliseconds of CPU for a feed's share in frames nobody asks for: what can't be told from none."""
@@ -80,7 +83,8 @@ def measure(count: int) -> dict[str, dict[str, list[float]]]:
             screen = Screen(PANE)
             view = screen.view(window)
             view.frame()
-            times, sizes = [], []
+            times: list[float] = []
+            sizes: list[float] = []
             for number in range(count):
                 screen.feed(content(number))
                 start = process_time()
@@ -115,11 +119,17 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                 if done.returncode:
                     raise Problem(f"drawing frames ended with {done.returncode}")
                 found = json.loads(done.stdout)
+    bare = {}
+    for one in contenders:
+        if isinstance(one, Floor):
+            bare[one.name] = median([run_timed(one.bare_argv(), one.env)[1] * 1000 for _ in range(BARE)])
     lines = []
     for name, figures in found.items():
-        limit = LIMIT if "bytes" in figures else NOTHING
-        lines.append(below("frames", f"{name}, CPU", "ms", {"agentmux": median(figures["ms"])}, limit))
-        if "bytes" in figures:
+        took = {"agentmux": median(figures["ms"])}
+        if "bytes" not in figures:
+            lines.append(below("frames", f"{name}, CPU", "ms", took, NOTHING))
+        else:
+            lines.append(against("frames", f"{name}, CPU", "ms", took | bare, factor=LIMIT, of="floor"))
             lines.append(Line("frames", f"{name}, a frame", "bytes", {"agentmux": median(figures["bytes"])}))
     return lines
 

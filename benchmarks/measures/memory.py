@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from time import sleep
 
-from ..contenders import Contender
+from ..contenders import Contender, Floor
 from ..table import Line, against
 from ..tools import Stage, cpu, memory
 
@@ -20,6 +21,9 @@ ANCHORS = 3
 """Sessions of that server before its first look, which have printed as well."""
 
 LINES = 1000
+
+BASE = 7
+"""Bare interpreters: what keeper and server may hold."""
 
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
@@ -68,15 +72,29 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     good = ticks["agentmux"] == 0 if "agentmux" in ticks else None
     rss = {name: found[0] / 1024 for name, found in before.items()}
     pss = {name: found[1] / 1024 for name, found in before.items()}
+    rss |= {one.name: _bare(one) for one in contenders if isinstance(one, Floor)}
     return [
-        Line("memory", "server with 20 sessions, RSS", "MiB", rss),
+        against("memory", "server with 20 sessions, RSS", "MiB", rss, factor=BASE, of="floor"),
         Line("memory", "server with 20 sessions, PSS", "MiB", pss),
         against("memory", f"each of {SESSIONS} more", "KiB", private),
         Line("memory", f"each of {SESSIONS} more, PSS", "KiB", each),
-        Line("memory", f"each of {PRINTED} that printed {LINES} lines", "KiB", printed),
+        against("memory", f"each of {PRINTED} that printed {LINES} lines", "KiB", printed, factor=3),
         Line("memory", f"idle with {SESSIONS}, {seconds} s of CPU", "ticks", ticks, "0 ticks", good),
         Line("memory", f"idle with {SESSIONS}, CPU per second", "ms", used),
     ]
+
+
+def _bare(floor: Floor) -> float:
+    """Return the RSS in MiB of an interpreter that does nothing."""
+    code = "print(flush=True); input()"
+    with subprocess.Popen(
+        [floor.program, "-I", "-c", code], env=floor.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = memory([process.pid])[0] / 1024
+        process.communicate(b"\n")
+    return found
 
 
 def _printing() -> list[str]:

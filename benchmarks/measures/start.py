@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..contenders import Contender
-from ..table import Line, below
-from ..tools import Stage, median
+from ..contenders import Contender, Floor
+from ..table import Line, against
+from ..tools import Stage, median, run_timed
 
-LIMIT = 800
-"""Milliseconds for the first session."""
+COLD, WARM = 30, 2
+"""Bare interpreters: what the first session may take, with keeper, server and a new database, and what the next."""
 
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
@@ -18,6 +18,10 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     for number in range(rounds):
         stage.say(f"{number}/{rounds}")
         for one in contenders:
+            if isinstance(one, Floor):
+                bare = run_timed(one.bare_argv(), one.env)[0] * 1000
+                for values in (cold, warm):
+                    values.setdefault(one.name, []).append(bare)
             if not one.detaches or not stage.takes_part(one.name):
                 continue
             with stage.trying(one.name):
@@ -28,7 +32,8 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                     if n:
                         warm.setdefault(one.name, []).append(took * 1000)
                 fresh.stop()
+    first, later = ({name: median(got) for name, got in values.items()} for values in (cold, warm))
     return [
-        below("start", "first new -d, no server", "ms", {name: median(got) for name, got in cold.items()}, LIMIT),
-        Line("start", "new -d", "ms", {name: median(got) for name, got in warm.items()}),
+        against("start", "first new -d, no server", "ms", first, factor=COLD, of="floor"),
+        against("start", "new -d", "ms", later, factor=WARM, of="floor"),
     ]

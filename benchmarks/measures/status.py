@@ -13,27 +13,27 @@ import select
 import subprocess
 from time import monotonic, sleep
 
-from ..contenders import Agentmux, Contender
-from ..table import Line, below
-from ..tools import Actor, Problem, Stage, cpu, percentile
+from ..contenders import Agentmux, Contender, Floor
+from ..table import Line, against, below
+from ..tools import Actor, Problem, Stage, cpu, percentile, run_timed
 
 SESSIONS, WORKING = 100, 20
 
-SIGNS = os.path.join(os.path.dirname(__file__), "..", "..", "mux", "agents", "claude.toml")
-"""What is painted is what Claude Code paints."""
+PROFILES = os.path.join(os.path.dirname(__file__), "..", "..", "mux", "agents")
 
 
-def profile() -> str:
-    """Return a profile of the benchmark's own program with an agent's signs."""
-    with open(SIGNS, encoding="utf-8") as file:
+def profile(agent: str, command: str) -> str:
+    """Return a profile of a program of the benchmark's with an agent's signs."""
+    with open(os.path.join(PROFILES, f"{agent}.toml"), encoding="utf-8") as file:
         signs = file.read().partition("[signs]")[2]
-    return f'title = "Benchmark"\n[recognise]\ncommands = ["programs"]\n[signs]{signs}'
+    return f'title = "Benchmark"\n[recognise]\ncommands = ["{command}"]\n[signs]{signs}'
 
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     """Let them work, then rest, then change."""
     used: dict[str, dict[str, float]] = {"working": {}, "quiet": {}}
     late: list[float] = []
+    floors = [one for one in contenders if isinstance(one, Floor)]
     for one in contenders:
         if not isinstance(one, Agentmux):
             continue
@@ -44,7 +44,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                 if server == "known":
                     folder = stage.folder(f"config-{server}/agentmux/agents")
                     with open(os.path.join(folder, "bench.toml"), "w") as file:
-                        file.write(profile())
+                        file.write(profile("claude", "programs"))  # what is painted is what it paints
                 actors = []
                 for n in range(SESSIONS):
                     stage.say(f"{server} {n}/{SESSIONS}")
@@ -73,7 +73,9 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     if late:
         samples = {"agentmux": len(late)}
         lines.append(Line("status", "change to event, p50", "ms", {"agentmux": percentile(late, 0.5)}, samples=samples))
-        lines.append(below("status", "change to event, p95", "ms", {"agentmux": percentile(late, 0.95)}, 150))
+        bare = [run_timed(one.bare_argv(), one.env)[0] * 1000 for one in floors for _ in late]
+        values = {"agentmux": percentile(late, 0.95)} | {one.name: percentile(bare, 0.95) for one in floors}
+        lines.append(against("status", "change to event, p95", "ms", values, factor=10, of="floor"))
     return lines
 
 

@@ -65,20 +65,25 @@ class AsyncAgentmux:
         return AsyncStream(self.socket, calls.events(None))
 
     async def _ask(self, call: Call[T]) -> T:
-        request = packed(call.words, starts=call.starts)
-        for attempt in range(RESENDS):
-            exchange = call.exchange()
-            wire = await _Wire.open(call.command, self.socket)
-            try:
-                await wire.send(greeting(attempt, request))
-                while exchange.answer is None and await wire.receive(exchange):
-                    pass
-            finally:
-                await wire.close()
-            if exchange.answer is not None:
-                return call.parse(exchange.answer)
-            exchange.lost()
-        raise ServerLost
+        return await ask(self.socket, call)
+
+
+async def ask(socket: str, call: Call[T]) -> T:
+    """Make a call to the server on a socket; return what comes of it."""
+    request = packed(call.words, starts=call.starts)
+    for attempt in range(RESENDS):
+        exchange = call.exchange()
+        wire = await _Wire.open(call.command, socket)
+        try:
+            await wire.send(greeting(attempt, request))
+            while exchange.answer is None and await wire.receive(exchange):
+                pass
+        finally:
+            await wire.close()
+        if exchange.answer is not None:
+            return call.parse(exchange.answer)
+        exchange.lost()
+    raise ServerLost
 
 
 class AsyncSession:

@@ -120,6 +120,12 @@ class Info:
     ended: float | None = None
     starts: int = 0
     record: str = ""
+    title: str | None = None
+    branch: str | None = None
+    unread: bool = False
+    said: str | None = None
+    queued: int = 0
+    paused: bool = False
     agent: str | None = None
     conversation: str | None = None
     parent: int | None = None

@@ -47,6 +47,7 @@ class Command:
 
 COMMANDS = (
     Command("new", "new-session", attaches=True),
+    Command("dashboard", "view", "choose-tree", server=CLIENT),
     Command("ls", "list", "list-sessions", repeatable=True),
     Command("attach", "a", "at", "attach-session", repeatable=True, attaches=True),
     Command("detach", "detach-client", server=NEEDS),

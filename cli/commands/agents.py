@@ -15,7 +15,8 @@ from agentmux.mux.profiles import Profile, Profiles, read
 
 from ..app import Argument, Option
 from ..main import fail, write_all
-from ..output import safe, table
+from ..output import table
+from ..safety import safe
 from .options import Json
 
 PATIENCE = 10.0

@@ -10,8 +10,8 @@ from agentmux.mux.asking import Asking
 from agentmux.mux.errors import BadUsage
 
 from ..app import Argument, Option
-from ..output import safe
 from ..receipts import REFUSED, UNCERTAIN
+from ..safety import safe
 from .options import Json, Target
 
 STATUSES = {End.ANSWERED: 0, End.REFUSED: REFUSED, End.UNCERTAIN: UNCERTAIN}

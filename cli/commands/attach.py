@@ -17,6 +17,8 @@ def run(
     read_only: Annotated[bool, Option("-r", "--read-only", help="Watch: nothing typed reaches the program.")] = False,
     alone: Annotated[bool, Option("-d", "--detach-others", help="Detach the session's other clients.")] = False,
     again: Annotated[bool, Option("--again", hidden=True)] = False,
+    in_view: Annotated[bool, Option("--in-view", hidden=True)] = False,  # the client's matter, as the next
+    line_fd: Annotated[int, Option("--line-fd", hidden=True)] = -1,
 ) -> int | None:
     """Attach to a session; without -t to the last one used. Leave with C-b d."""
     session = asking.mux.latest() if target is None else asking.session(target)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from agentmux.mux.asking import Asking
 from agentmux.mux.events import Happened
 
-from ..output import safe
+from ..safety import safe
 from .options import Json, Target
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 from agentmux.mux.asking import Asking
 
 from ..app import Argument, Option
-from ..output import first_line, safe, table, when
+from ..output import first_line, table, when
+from ..safety import safe
 from .options import Json
 
 

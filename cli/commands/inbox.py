@@ -10,7 +10,8 @@ from agentmux.mux.session import Session
 from agentmux.mux.verdict import Status
 
 from ..app import Option
-from ..output import age, safe
+from ..output import age
+from ..safety import safe
 from ..watching import again_and_again
 from .options import Json
 
@@ -30,7 +31,7 @@ async def run(
     def waiting() -> list[Session]:
         return [session for session in asking.mux.live() if session.verdict.status in NEEDS]
 
-    def show() -> None:
+    async def show() -> None:
         found = waiting()
         found.sort(key=lambda session: session.verdict.since)
         if json:
@@ -45,7 +46,7 @@ async def run(
         newest = max((session.verdict.since for session in waiting()), default=0.0)
         if (left := newest + DRAWN - asking.mux.now()) > 0:
             await asking.until(lambda wake: asking.loop.call_later(left, wake))
-        show()
+        await show()
     return None
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from agentmux.mux.asking import Asking
 
-from ..output import facts, safe, shown
+from ..output import facts, shown
+from ..safety import safe
 from .options import Json, Target
 
 
-def run(asking: Asking, target: Target = None, json: Json = False) -> int | None:
+async def run(asking: Asking, target: Target = None, json: Json = False) -> int | None:
     """Show what is known of a session."""
     session = asking.session(target)
+    await asking.mux.branches.fresh([session.row.cwd])
+    session.screen  # noqa: B018 - its title is a fact
     values = facts(asking.mux, session.row)
-    values["title"] = session.screen.title
     values["program_cwd"] = session.screen.cwd or None
     progress, status = session.progress, session.status
     values["progress"] = progress and {"state": progress.state.name.lower(), "percent": progress.value}

@@ -7,7 +7,7 @@ from typing import Annotated
 from agentmux.mux.asking import Asking
 
 from ..app import Argument
-from ..output import safe
+from ..safety import safe
 from . import options
 from .options import Json, Target
 

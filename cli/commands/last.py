@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentmux.mux.asking import Asking
 from agentmux.mux.sessionerrors import NoReply
 
-from ..output import printable
+from ..safety import printable
 from .options import Target
 
 

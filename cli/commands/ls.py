@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.errors import AgentmuxError
+from agentmux.mux.mux import Mux, Record
+from agentmux.mux.sessionerrors import AmbiguousTarget, UnknownSession
 
 from ..app import Option
 from ..output import age, facts, formatted, matches, shown, table
 from ..watching import again_and_again
-from .options import Json
+from .options import Json, Targets
 
 COLUMNS = ("id", "name", "status", "since", "age", "attached", "size", "command", "cwd")
 
@@ -19,6 +22,7 @@ NEED = {"waiting": 0, "stalled": 1}
 
 async def run(
     asking: Asking,
+    target: Targets = None,
     everything: Annotated[bool, Option("-a", "--all", help="Ended and lost sessions too.")] = False,
     json: Json = False,
     template: Annotated[str, Option("-F", "--format", help="Print each by a format such as '{name}\\t{state}'.")] = "",
@@ -28,9 +32,17 @@ async def run(
 ) -> int | None:
     """List running sessions. Those that wait for a person come first."""
 
-    def show() -> None:
+    missing = 0
+
+    async def show() -> None:
+        nonlocal missing
         mux = asking.mux
-        rows = mux.all_rows() if everything else [session.row for session in mux.live()]
+        rows, wrong = _rows(mux, target, everything)
+        for error in wrong:
+            asking.err(error.problem)
+        missing = len(wrong)
+        if rows and (json or template or condition):
+            await mux.branches.fresh({row.cwd for row in rows})
         found = sorted((facts(mux, row) for row in rows), key=lambda values: NEED.get(str(values["status"]), len(NEED)))
         if condition:
             found = [values for values in found if matches(condition, values)]
@@ -48,8 +60,24 @@ async def run(
     if watch:
         await again_and_again(asking, show)
     else:
-        show()
-    return None
+        await show()
+    return 1 if missing else None
+
+
+def _rows(mux: Mux, targets: list[str] | None, everything: bool) -> tuple[list[Record], list[AgentmuxError]]:
+    """Return what is to be listed, and what is wrong with targets: the others are listed all the same."""
+    if targets is None:
+        return mux.all_rows() if everything else [session.row for session in mux.live()], []
+    found: dict[int, Record] = {}
+    wrong: list[AgentmuxError] = []
+    for one in targets:
+        try:
+            row = mux.row(one)
+        except (UnknownSession, AmbiguousTarget) as error:
+            wrong.append(error)
+        else:
+            found[row.id] = row
+    return [found[number] for number in sorted(found)], wrong
 
 
 def _cell(key: str, values: dict[str, object], now: float) -> str:

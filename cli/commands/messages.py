@@ -7,7 +7,8 @@ from typing import Annotated
 from agentmux.mux.asking import Asking
 
 from ..app import Option
-from ..output import printable, when
+from ..output import when
+from ..safety import printable
 from .options import Json, Target
 
 

@@ -11,7 +11,8 @@ from agentmux.mux.session import Session
 from agentmux.mux.sessionerrors import NotQueued
 
 from ..app import Argument, Option
-from ..output import first_line, safe, table, when
+from ..output import first_line, table, when
+from ..safety import safe
 from .options import Json, Target
 
 ACTIONS = ("edit", "move", "drop", "pause", "resume")

@@ -11,7 +11,7 @@ from agentmux.mux import VERSION, evidence
 from agentmux.mux.asking import Asking
 
 from ..app import Option
-from ..output import safe
+from ..safety import safe
 from .options import Target
 
 SECRETS = r"\b(?:sk|pk|rk|gh[opsu]|github_pat|xox[abpr]|AKIA|AIza|glpat|npm)[-_]?[A-Za-z0-9_-]{12,}"

@@ -8,7 +8,8 @@ from agentmux.mux.asking import Asking, Found, Where
 from agentmux.mux.errors import BadUsage
 
 from ..app import Argument, Option
-from ..output import highlighted, safe, when
+from ..output import highlighted, when
+from ..safety import safe
 from .options import Json, Target, ago
 
 

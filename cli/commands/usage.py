@@ -9,7 +9,8 @@ from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Record
 
 from ..app import Option
-from ..output import safe, shown, table, used
+from ..output import shown, table, used
+from ..safety import safe
 from .options import Json, Targets, ago
 
 BY = ("day", "session", "agent", "label:KEY")

@@ -9,7 +9,8 @@ from agentmux.mux.asking import NOTE, Asking, Entry
 from agentmux.mux.verdict import Source, Status, Verdict
 
 from ..app import Option
-from ..output import age, ahead, safe, when
+from ..output import age, ahead, when
+from ..safety import safe
 from .options import Json, Target
 
 ENTRIES = 50

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ..reset import mode
 from .cells import CHARACTER, TAIL, VISIBLE, WIDE, Grid, decoded, every, narrow, wide, width_of
 from .dump import DEFAULT_SHAPE
+from .history import as_text, text_rows
 from .terminal import Terminal
 
 _REVERSE = 5
@@ -138,35 +139,90 @@ class Window:
 
     def _drawn(self, grid: Grid, wanted: set[int], columns: int) -> dict[int, bytes]:
         """Return the bytes that draw each wanted row, from its first column to the end of the viewer's line."""
-        left, right = self.left, self.left + columns
-        lines: dict[int, bytes] = {}
-        plain: dict[tuple[int, int], list[int]] = {}
-        edges: dict[int, tuple[bytes, bytes]] = {}
-        filled = set()
-        for y, cells in grid.raw(wanted):
-            first, last = cells[left], cells[right - 1]
-            if last & VISIBLE and columns == self.size[0]:
-                filled.add(y)
-            # Half a wide character at the window's edge is a blank.
-            start, stop = left + (wide(first) == TAIL), right - (wide(last) == WIDE)
-            part = cells[start:stop]
-            if not part or not _plain(part):
-                grid.open()
-                lines[y] = grid.encode(y, cells, left, right, solid=True, protect=False)
-                continue
-            plain.setdefault((start, stop), []).append(y)
-            if len(part) < columns:
-                grid.open()
-                before = grid.encode(y, cells, left, start, solid=True)
-                after = grid.encode(y, cells, stop, right, solid=True)
-                edges[y] = before, b"\x1b[K\x1b[%dG" % columns + after if after else b""
-        for (start, stop), rows in plain.items():
-            formatted = _formatted(grid, rows[0], rows[-1], start, stop)
-            for y in rows:
-                before, after = edges.get(y, (b"", b""))
-                lines[y] = before + formatted[y - rows[0]] + after
+        lines, filled = _lines(grid, wanted, self.left, columns)
+        if columns < self.size[0]:
+            filled.clear()
         # Behind the last column the cursor waits for its wrap, and erasing there takes the character with it.
         return {y: line if y in filled else line + b"\x1b[K" for y, line in lines.items()}
+
+
+class Rows:
+    """The rows of the whole screen as text, for somebody who keeps them.
+
+    ``lines`` is what they were when they were asked for last; ``styled`` as in ``history.text_rows``.
+    """
+
+    def __init__(self, *, styled: bool) -> None:
+        self.lines: list[str] = []
+        self._styled = styled
+        self._source: Source | None = None
+        self._seen = -1
+        self._size = (0, 0)
+
+    def changed(self, source: Source) -> dict[int, str]:
+        """Return the rows that are others than the last time, all when the size is another one."""
+        source.refresh()
+        if source is not self._source:
+            self._source, self._seen = source, -1
+        if source.generation == self._seen:
+            return {}
+        if source.look.size != self._size:
+            self._size, self._seen, self.lines = source.look.size, -1, []
+        columns, rows = self._size
+        wanted = {y for y in range(rows) if source.changed[y] > self._seen}
+        self._seen = source.generation
+        found = {}
+        if not self._styled and wanted:
+            first, stop = min(wanted), max(wanted) + 1
+            texts = text_rows(source.grid.terminal, first, stop, styled=False)
+            found = {y: texts[y - first] for y in wanted}
+        elif wanted:
+            drawn, _ = _lines(source.grid, wanted, 0, columns)
+            found = {y: as_text(line) for y, line in drawn.items()}
+        if not self.lines:
+            self.lines = [found[y] for y in range(rows)]
+            return found
+        found = {y: line for y, line in found.items() if self.lines[y] != line}
+        for y, line in found.items():
+            self.lines[y] = line
+        return found
+
+
+def _lines(grid: Grid, wanted: set[int], left: int, columns: int) -> tuple[dict[int, bytes], set[int]]:
+    """Return the bytes that draw so many columns of each wanted row, and the rows that fill the last of them."""
+    right = left + columns
+    lines: dict[int, bytes] = {}
+    plain: dict[tuple[int, int], list[list[int]]] = {}
+    edges: dict[int, tuple[bytes, bytes]] = {}
+    filled = set()
+    for y, cells in grid.raw(wanted):
+        first, last = cells[left], cells[right - 1]
+        if last & VISIBLE:
+            filled.add(y)
+        # Half a wide character at the window's edge is a blank.
+        start, stop = left + (wide(first) == TAIL), right - (wide(last) == WIDE)
+        part = cells[start:stop]
+        if not part or not _plain(part):
+            grid.open()
+            lines[y] = grid.encode(y, cells, left, right, solid=True, protect=False)
+            continue
+        # A row with the blank before a wide character that did not fit comes out as none: nothing is drawn across rows.
+        runs = plain.setdefault((start, stop), [])
+        if runs and runs[-1][-1] == y - 1:
+            runs[-1].append(y)
+        else:
+            runs.append([y])
+        if len(part) < columns:
+            grid.open()
+            before = grid.encode(y, cells, left, start, solid=True)
+            after = grid.encode(y, cells, stop, right, solid=True)
+            edges[y] = before, b"\x1b[K\x1b[%dG" % columns + after if after else b""
+    for (start, stop), runs in plain.items():
+        for rows in runs:
+            for y, line in zip(rows, _formatted(grid, rows[0], rows[-1], start, stop), strict=False):
+                before, after = edges.get(y, (b"", b""))
+                lines[y] = before + line + after
+    return lines, filled
 
 
 def _formatted(grid: Grid, first: int, last: int, left: int, right: int) -> list[bytes]:

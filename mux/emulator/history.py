@@ -15,7 +15,7 @@ _LEAVE_ALTERNATE = b"\x18\x1b[?47l"
 _VIEWPORT = 400  # rows
 _ROWS_PER_PAGE = 200  # the fewest a history page holds at a usual width
 _BLANK_END = re.compile(rb"((?:\A|\x1b\[0m)[^\x1b]*?) +\Z")
-_SGR = re.compile(rb"\x1b\[[0-9;:]*m")
+_NO_TEXT = re.compile(rb"(?:(?:\x1b\[[0-9;:]*m)*|\s*)\Z")
 _SEEN_ON_BLANKS = re.compile(rb"\x1b\[(?:[^m]*;)?(?:4|7|9|21|53|48|10[0-7]|4[0-7])[;:m]")
 # It takes a struct that holds a union, which cffi cannot pass by value; one of the same layout it can.
 _scroll_viewport = ffi.cast(
@@ -24,7 +24,7 @@ _scroll_viewport = ffi.cast(
 if ffi.sizeof("GhosttyTerminalScrollViewport") != ffi.sizeof("GhosttyPointS"):
     raise ImportError("this libghostty-vt lays out GhosttyTerminalScrollViewport in another way")
 _LINK = re.compile(rb"\x1b\]8;[^\x1b]*\x1b\\")
-_FOR_TERMINALS = re.compile(rb"\x1b\[\d+[GX]")
+_FOR_TERMINALS = re.compile(rb"\x1b\[\d*[GKX]")
 
 
 def rows_above(terminal: Terminal) -> int:
@@ -145,8 +145,8 @@ def _exact(terminal: Terminal, wanted: list[int], where: str, linked: Set[int]) 
             grid.update()
             for row, cells in grid.each(set(window)):
                 if window[row] in linked or _has_gap(cells):
-                    line = _FOR_TERMINALS.sub(b"", grid.encode(row, cells, solid=True, protect=False))
-                    yield window[row], line if window[row] in linked else _LINK.sub(b"", line)
+                    line = grid.encode(row, cells, solid=True, protect=False)
+                    yield window[row], _FOR_TERMINALS.sub(b"", line if window[row] in linked else _LINK.sub(b"", line))
 
 
 def _scroll_to(terminal: Terminal, top: int) -> None:
@@ -164,10 +164,18 @@ def _has_gap(cells: "array[int]") -> bool:
     return shown > 0 and not any(has_text(cell) for cell in cells[:shown])
 
 
+def as_text(line: bytes) -> str:
+    """Return what draws a whole row on a terminal as text with SGR, as ``text_rows`` has it."""
+    if b"\x1b]" in line:
+        line = _LINK.sub(b"", line)
+    return _trim(_FOR_TERMINALS.sub(b"", line)).decode("utf-8", "replace")
+
+
 def _trim(line: bytes) -> bytes:
     """Cut blanks off a row's end that have no style to show."""
-    line = _BLANK_END.sub(rb"\1", line)
-    return line if line.strip() and _SGR.sub(b"", line) else b""
+    if line.endswith(b" "):
+        line = _BLANK_END.sub(rb"\1", line)
+    return b"" if _NO_TEXT.match(line) else line
 
 
 def above(terminal: Terminal, rows: int) -> bytes:

@@ -1,5 +1,7 @@
 """How sessions are shown, and that nothing of a program's or another person's reaches a terminal as control."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -8,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmux.cli.output import Facts, age, facts, formatted, matches, safe, shown, table
+from agentmux.cli.output import Facts, age, facts, formatted, matches, shown, table
+from agentmux.cli.safety import safe
 from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Mux, Record
@@ -57,6 +60,22 @@ class Owner:
     def verdict(self, row: Record) -> Verdict:
         return Verdict(Status.UNKNOWN, 0.0)
 
+    @property
+    def branches(self) -> Owner:
+        return self
+
+    def of(self, folder: str) -> str | None:
+        return f"main of {folder}"
+
+    def title(self, session: int) -> str | None:
+        return "fixing it"
+
+    def queued(self, session: int) -> int:
+        return 4
+
+    def said(self, session: int) -> str | None:
+        return "Done."
+
     def used(self, session: int) -> Used:
         return Used(3, 2, 1)
 
@@ -93,6 +112,8 @@ def test_facts_are_fixed() -> None:
         "ended": None,
         "starts": 1,
         "record": "all",
+        "title": "fixing it",
+        "branch": "main of /home/me",
         "agent": None,
         "conversation": None,
         "parent": None,
@@ -101,6 +122,10 @@ def test_facts_are_fixed() -> None:
         "about": None,
         "asks": None,
         "options": [],
+        "unread": False,
+        "said": "Done.",
+        "queued": 4,
+        "paused": False,
         "tokens_in": 3,
         "tokens_cached": 2,
         "tokens_out": 1,

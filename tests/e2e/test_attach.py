@@ -94,22 +94,6 @@ def test_prefix_keys_make_and_switch_sessions(world: World) -> None:
     terminal.assert_as_before()
 
 
-def test_the_chooser_lists_sessions_and_switches(world: World) -> None:
-    world.new("one", "sh", "-c", "echo first; exec cat")
-    world.new("two", "sh", "-c", "echo second; exec cat")
-    terminal = world.attach("one")
-    terminal.shows("first")
-    terminal.type("\x02s")
-    terminal.shows("two")
-    assert any(row.split()[:3] == ["1", "*", "one"] for row in terminal.rows())
-    terminal.type("2\r")
-    terminal.shows_rows(["second"])
-    terminal.type("\x02s")
-    terminal.shows("one")
-    terminal.type("\x1b")
-    terminal.shows_rows(["second"])
-
-
 def test_help_shows_the_keys_and_any_key_ends_it(world: World) -> None:
     world.new("api", "sh", "-c", "echo here; exec cat")
     terminal = world.attach("api")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentmux.mux.emulator.cells import HEAD, NARROW, TAIL, WIDE, Grid, codepoint, tag, wide
 from agentmux.mux.reset import reset_client
-from agentmux.mux.screen import Screen, View
+from agentmux.mux.screen import Rows, Screen, View
 
 PIECES = [
     *(
@@ -241,6 +241,13 @@ def test_what_stood_before_half_a_wide_character_goes() -> None:
     viewer.check()
 
 
+def test_a_wide_character_that_did_not_fit_moves_no_row() -> None:
+    screen = Screen((20, 6))
+    viewer = Viewer(screen, (1, 5))
+    screen.feed(b"\x1b[99;99H\x1b[4:3mcurl\x1b[0monetwo" + 4 * "\u65e5\u672c\u8a9e".encode() + 3 * b"word " + 30 * b"x")
+    viewer.check()
+
+
 def test_several_viewers_do_not_take_changes_from_each_other() -> None:
     rng = random.Random(3)
     screen = Screen((37, 11))
@@ -317,3 +324,32 @@ def test_a_terminal_that_measures_a_cluster_differently_is_told_where_the_next_o
     drawn = "e\u0301\x1b[2Gx \U0001f469\u200d\x1b[6G\U0001f4bby".encode()
     assert drawn in screen.dump()
     assert re.sub(rb"\x1b\[[0-9]X", b"", screen.render((20, 1))).split(b"\x1b[1H")[1].startswith(drawn)
+
+
+# Rows as text
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=8), max_size=6))
+def test_rows_that_are_kept_are_the_rows_that_the_screen_has(writes: list[list[bytes]]) -> None:
+    screen = Screen((20, 6))
+    plain, styled = Rows(styled=False), Rows(styled=True)
+    kept: tuple[dict[int, str], dict[int, str]] = {}, {}
+    for pieces in writes:
+        screen.feed(b"".join(pieces))
+        for rows, mirror in zip((plain, styled), kept, strict=True):
+            mirror.update(rows.changed(screen))
+            assert [mirror[y] for y in range(6)] == rows.all
+            assert rows.changed(screen) == {}
+        assert plain.all == screen.text_rows(0, 6)
+        placed = "".join(f"\x1b[{y}H{row}" for y, row in enumerate(styled.all, 1)).encode()
+        assert _shown(placed) == _shown(screen.render((20, 6)))
+    screen.close()
+
+
+def _shown(data: bytes) -> list[str]:
+    terminal = Screen((20, 6))
+    terminal.feed(data)
+    rows = terminal.text_rows(0, 6, styled=True)
+    terminal.close()
+    return rows

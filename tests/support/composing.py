@@ -113,7 +113,7 @@ class Agent:
             self.reply(f"you said {text}")
 
     def reply(self, text: str) -> None:
-        self.log(kind="agent", id=f"a{self.number}", text=text)
+        self.log(kind="agent", id=f"a{self.number}", text=text, used={"in": 10, "out": 2})
 
     def enter(self) -> None:
         if self.swallow > 0:

@@ -1,7 +1,8 @@
 """An agent of our own that opens dialogs, and writes down what was picked in them. Run as a program, it is that agent.
 
-A prompt is ``ask KIND ANSWER,ANSWER,...``; KIND says how the dialog takes an answer. The file TRUTH gets a line for
-each that was picked, the agent's own log too. In every dialog ``s`` turns the answers round, as another dialog would.
+A prompt is ``ask KIND ANSWER,ANSWER,...``, where KIND says how the dialog takes an answer, or ``slow N``, which works
+for N seconds or until Escape, or anything else, which is shown. The file TRUTH gets a line for each answer that was
+picked, the agent's own log too. In every dialog ``s`` turns the answers round, as another dialog would.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ title = "Ours"
 commands = ["ours"]
 [conversation]
 start = ["--session-id", "{new}"]
+resume = ["--session-id", "{id}"]
 [log]
 files = ["$OURS_LOG/{id}.jsonl"]
 [[log.entries]]
@@ -34,6 +36,7 @@ at = "at"
 [prompt]
 box = '^>(.*)\Z'
 mark = '^> ?'
+interrupt = ["Escape"]
 [answer]
 digits = "pick"
 text = '^Something else'
@@ -41,6 +44,11 @@ amend = ["Tab"]
 letter = '^\((\w)\)'
 [signs]
 composer = '^>.*\Z'
+[[signs.rules]]
+name = "spinner"
+says = "working"
+where = "bottom 1"
+every = ['^esc to interrupt$']
 [[signs.rules]]
 name = "letters"
 says = "waiting"
@@ -162,16 +170,21 @@ class Open:
 
 def main() -> None:
     tty.setraw(0)
-    text = ""
+    text, shown = "", "some text"
     while True:
-        show("some text", f"> {text}")
+        show(shown, f"> {text}")
         pressed = key()
         if pressed != "\r":
             text = "" if pressed == "\x15" else text + pressed
             continue
         log({"type": "prompt", "text": text})
-        word, kind, options, text = *text.split(" ", 2), ""
-        assert word == "ask"
+        word, kind, options = [*text.split(" ", 2), "", ""][:3]
+        shown, text = text, ""
+        if word == "slow":
+            show("at work", "esc to interrupt")
+            select.select([0], [], [], float(kind))
+        if word != "ask":
+            continue
         dialog = Open(kind, options.split(","))
         picked = None
         while picked is None:

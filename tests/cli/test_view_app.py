@@ -1,0 +1,459 @@
+"""The view's application, driven through a pipe and drawn on our emulator, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
+from world import World, wait_until
+
+from agentmux.cli.dashboard.app import Attach, Edit, Leave, Outcome, Settings, View
+from agentmux.cli.dashboard.doing import Doing
+from agentmux.cli.dashboard.keymap import ACTIONS
+from agentmux.mux.screen import Screen
+
+SECONDS = 20.0
+
+
+class Emulated:
+    """A file that is a terminal."""
+
+    encoding = "utf-8"
+    errors = "strict"
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.screen = Screen(size)
+        self.written = ""
+
+    def write(self, text: str) -> int:
+        self.written += text
+        self.screen.feed(text.encode())
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+class Driven:
+    """A view that is driven."""
+
+    def __init__(self, view: View, keys: PipeInput, terminal: Emulated) -> None:
+        self.view, self.keys, self.terminal = view, keys, terminal
+        self.running: asyncio.Task[Outcome] = asyncio.ensure_future(view.run())
+
+    def text(self) -> str:
+        return "\n".join(self.terminal.screen.text_rows(0, self.terminal.screen.size[1]))
+
+    async def until(self, probe: Callable[[str], object], what: str) -> None:
+        end = asyncio.get_running_loop().time() + SECONDS
+        while not probe(self.text()):
+            if self.running.done():
+                self.running.result()
+            assert asyncio.get_running_loop().time() < end, f"still no {what} in\n{self.text()}"
+            await asyncio.sleep(0.005)
+
+    async def shows(self, *texts: str) -> None:
+        for text in texts:
+            await self.until(lambda screen, text=text: text in screen, text)  # type: ignore[misc]
+
+    async def lacks(self, text: str) -> None:
+        await self.until(lambda screen: text not in screen, f"end of {text}")
+
+    def type(self, text: str) -> None:
+        self.keys.send_text(text)
+
+    async def does(self, keys: str, *texts: str) -> None:
+        self.type(keys)
+        await self.shows(*texts)
+
+
+@contextlib.asynccontextmanager
+async def driven(world: World, *, size: tuple[int, int] = (100, 30), **settings: Any) -> AsyncIterator[Driven]:
+    terminal = Emulated(size)
+    with create_pipe_input() as keys:
+        output = Vt100_Output(terminal, lambda: Size(size[1], size[0]), term="xterm-256color")  # type: ignore[arg-type]
+        view = View(
+            world.socket,
+            server="default",
+            settings=Settings(**settings),
+            home=world.home,
+            colours=ColorDepth.DEPTH_8_BIT,
+            agents=lambda: ["claude", "codex"],
+            input=keys,
+            output=output,
+        )
+        made = Driven(view, keys, terminal)
+        try:
+            await made.shows(" agentmux ")
+            yield made
+        finally:
+            made.running.cancel()
+            await asyncio.gather(made.running, return_exceptions=True)
+            terminal.screen.close()
+
+
+@pytest.fixture
+def shells(world: World) -> Iterator[World]:
+    """A world with sessions that do nothing."""
+    for name in ("one", "two", "three"):
+        world.new(name, "cat")
+    yield world
+
+
+def test_every_action_is_done_by_something() -> None:
+    class Anything:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: None
+
+    assert set(Doing(Anything()).table) == {action.name for action in ACTIONS}  # type: ignore[arg-type]
+
+
+def test_it_draws_on_the_other_screen_and_leaves_it(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("three")
+            assert view.terminal.screen.alternate
+            view.type("q")
+            assert await view.running == Leave()
+            screen = view.terminal.screen
+            assert not (screen.alternate or screen.bracketed_paste or screen.mouse_tracking)
+            assert screen.cursor.visible
+
+    asyncio.run(drive())
+
+
+def test_what_fails_is_one_line_and_a_hint(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("y", "session 'three' has not replied yet")
+            await view.does("c", "session 'three' still runs")
+            await view.does("D", "session 'three' still runs")
+            await view.does("u", "nothing was killed here")
+            await view.does("r", "Rename three")
+            await view.does("\x15two\r", "'two'")
+            assert "Traceback" not in view.text()
+            await view.does("n", "Start a session")
+            await view.does("/nowhere/nothing\r", "nothing")
+            await view.shows("three")
+            assert view.text().count("\n") == 29
+
+    asyncio.run(drive())
+
+
+def test_a_mistake_of_ours_ends_it_with_the_terminal_whole(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("three")
+            view.view.doing.table = {**view.view.doing.table, "sort": lambda: 1 / 0}  # type: ignore[dict-item]
+            view.type("s")
+            with pytest.raises(ZeroDivisionError):
+                await view.running
+            assert not view.terminal.screen.alternate
+
+    asyncio.run(drive())
+
+
+def test_a_choice_can_be_left_by_escape(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("three")
+            for keys, text in (("x", "Kill three?"), ("\x1b", "Close session"), (":", "All commands"), ("?", "Keys")):
+                if keys == "\x1b":
+                    await view.lacks("Kill three?")
+                await view.does(keys, text)
+                view.type("\x1b")
+                await view.lacks(text)
+            assert shells.names() == ["one", "two", "three"]
+
+    asyncio.run(drive())
+
+
+def test_keys_typed_ahead_reach_what_they_are_for(shells: World) -> None:
+    """A script, or a fast hand, types on before a question is there: no key is taken for an action of the list."""
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            view.type("r\x15four\r")
+            await view.shows("three is now four")
+            view.type("phello xqk\r")
+            await view.shows("four: typed")
+            assert shells.run("history", "--json", "-n", "1").ok().json[0]["text"] == "hello xqk"
+            view.type("xk")
+            await view.shows("killed four")
+            assert shells.names() == ["one", "two"]
+
+    asyncio.run(drive())
+
+
+def test_enter_alone_kills_nothing(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("three")
+            await view.does("x", "Kill three?")
+            view.type("\r")
+            await view.lacks("Kill three?")
+            await view.does("x", "Kill three?")
+            await view.does("k", "killed three", "ended (1)")
+            assert shells.names() == ["one", "two"]
+
+    asyncio.run(drive())
+
+
+def test_several_are_marked_and_killed_and_brought_back(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("three")
+            await view.does("  ", "2 marked")
+            await view.does("x", "Kill 2 sessions?")
+            await view.does("k", "killed 2 sessions")
+            await view.shows("ended (2)")
+            await view.does("u", "three, two: back", "running (3)")
+            assert sorted(shells.names()) == ["one", "three", "two"]
+
+    asyncio.run(drive())
+
+
+def test_the_palette_finds_and_does(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does(":", "All commands")
+            await view.does("rena", "> rename")
+            await view.does("\r", "Rename three")
+            await view.does("\x15four\r", "three is now four", "> ? four")
+
+    asyncio.run(drive())
+
+
+def test_a_prompt_with_a_chip_is_sent_whole(shells: World) -> None:
+    large = "\n".join(f"line {number}" for number in range(40))
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("p", "prompt for three")
+            view.type("look: ")
+            await view.does(f"\x1b[200~{large}\x1b[201~", "look: [pasted 40 lines]")
+            view.type("\r")
+            await view.shows("three: typed")
+            history = shells.run("history", "--json").ok().json
+            assert history[-1]["text"] == f"look: {large}"
+
+    asyncio.run(drive())
+
+
+def test_earlier_prompts_are_recalled_and_searched(shells: World) -> None:
+    for text in ("fix the parser", "write a test", "run everything"):
+        shells.run("send", "-t", "one", text).ok()
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("p", "prompt for three")
+            await view.does("\x1b[A", "run everything")
+            await view.does("\x1b[A", "write a test")
+            await view.does("\x12fix", "fix the parser")
+            view.type("\r")
+            await view.does("\r", "three: typed")
+            assert shells.run("history", "--json", "-n", "1").ok().json[0]["text"] == "fix the parser"
+
+    asyncio.run(drive())
+
+
+def test_what_is_written_stays_when_one_looks_elsewhere(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("p", "prompt for three")
+            await view.does("half a thought", "half a thought")
+            view.type("\x1b")
+            await view.lacks("prompt for")
+            await view.does("j", "> ? two")
+            await view.does("p", "prompt for two", "half a thought")
+
+    asyncio.run(drive())
+
+
+def test_files_and_sessions_are_completed(shells: World) -> None:
+    with open(f"{shells.home}/notes-of-today.txt", "w"):
+        pass
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("p", "prompt for three")
+            await view.does("see @no", "notes-of-today.txt")
+            await view.does("\t\r", "see @notes-of-today.txt")
+            await view.does(" and @tw", "session")
+            await view.does("\t\r", "and @two")
+
+    asyncio.run(drive())
+
+
+def test_the_editor_and_a_session_take_the_terminal(shells: World) -> None:
+    """What is written goes to the editor and comes back; the view is run again as it was."""
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("p", "prompt for three")
+            await view.does("a long one", "a long one")
+            view.type("\x0f")
+            assert await view.running == Edit("a long one")
+            view.view.prompt_edited("a longer one\nof two lines")
+            view.running = asyncio.ensure_future(view.view.run())
+            await view.shows("a longer one", "of two lines", "prompt for three")
+            view.type("\x1b")
+            await view.lacks("prompt for")
+            view.type("j\r")
+            outcome = await view.running
+            assert isinstance(outcome, Attach)
+            assert outcome.session == shells.info("two")["id"]
+
+    asyncio.run(drive())
+
+
+def test_the_grid_shows_several_live(shells: World) -> None:
+    shells.python("four", "import itertools, time\nfor n in itertools.count(): print('n', n); time.sleep(0.01)")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("four")
+            await view.does("g", ">? four", " ? three", " ? two", " ? one", "n 1")
+            view.type("\x1b[C")
+            await view.shows(">? three", " ? four")
+            view.type("\r")
+            await view.lacks(" ? four")
+            await view.shows("three ? unknown")
+            await view.does("z", "> ? three")
+            await view.does("g", ">? three")
+            view.type("\x1b")
+            await view.shows("running (4)")
+
+    asyncio.run(drive())
+
+
+def test_the_mouse(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            row = view.text().split("\n").index(next(line for line in view.text().split("\n") if " one " in line))
+            for kind in ("M", "m"):
+                view.type(f"\x1b[<0;8;{row + 1}{kind}")
+            await view.shows("> ? one")
+            view.type("\x1b[<64;8;3M")
+            await view.shows("> ? two")
+            for kind in ("M", "m"):
+                view.type(f"\x1b[<0;8;{row}{kind}")
+            assert isinstance(await view.running, Attach)
+
+    asyncio.run(drive())
+
+
+def test_keys_theme_and_plainness_are_the_users(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells, keys={"K": "kill", "x": ""}, theme="light", plain=True) as view:
+            await view.shows("> ? three")
+            view.type("x")
+            await view.does("K", "Kill three?")
+            await view.does("k", "killed three")
+            await view.shows("ended (1)")
+            assert not [char for char in view.text() if "\u2500" <= char <= "\u259f"], "no frames"
+
+    asyncio.run(drive())
+
+
+def test_what_was_said_why_and_what_waits_are_shown_and_searched(shells: World) -> None:
+    shells.run("send", "-t", "three", "a prompt to be found").ok()
+    wait_until(lambda: shells.run("search", "found").out, what="a search that finds it")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("2", "[messages]", "user  ", "a prompt to be found")
+            await view.does("3", "[why]", "three: unknown")
+            await view.does("4", "[queue]", "no prompts")
+            await view.does("1", "[screen]", "a prompt to be found")
+            await view.does("\x06", "Search upwards")
+            await view.does("FOUND\r", "[screen, scrolled]")
+            await view.does("\x06", "Search upwards")
+            await view.does("\x15nothing like that\r", "no 'nothing like that' there")
+            await view.does("F", "Search all")
+            await view.does("found\r", "three  prompts  a prompt to be found")
+
+    asyncio.run(drive())
+
+
+def test_scrolling_goes_into_the_scrollback_and_back_to_the_live_screen(shells: World) -> None:
+    shells.python("long", "for n in range(500): print('row', n)\nimport time; time.sleep(1000)")
+    shells.shows("long", "row 499")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? long", "row 499")
+            view.type("\x1b[5~")
+            await view.shows("[screen, scrolled]")
+            await view.lacks("row 499")
+            for _ in range(40):
+                view.type("\x1b[5~")
+            await view.shows("row 0")
+            for _ in range(60):
+                view.type("\x1b[6~")
+            await view.shows("row 499", "[screen]")
+
+    asyncio.run(drive())
+
+
+def test_sessions_are_started_with_all_that_the_form_has(shells: World) -> None:
+    os.mkdir(f"{shells.home}/work")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("n", "Start a session")
+            view.type(f"cat -u\t\x15{shells.home}/work\tnew-one\tteam=blue 'note=two words'\thello\r")
+            await view.shows("new-one: typed", "> ? new-one")
+
+    asyncio.run(drive())
+    info = shells.info("new-one")
+    assert (info["argv"], info["cwd"]) == (["cat", "-u"], f"{shells.home}/work")
+    assert info["labels"] == {"team": "blue", "note": "two words"}
+    shells.shows("new-one", "hello")
+
+
+def test_labels_mute_export_and_the_clipboard(shells: World) -> None:
+    shells.run("send", "-t", "three", "say this").ok()
+    shells.run("label", "-t", "three", "a=1").ok()
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("l", "Labels of three", "a=1")
+            await view.does("\x15b=2\r", "labels set")
+            await view.does("M", "three: muted")
+            assert shells.info("three")["labels"] == {"b": "2", "notify": "off"}
+            await view.shows("notify=off")
+            await view.does("M", "three: tells again")
+            await view.does("e", "Export as")
+            await view.does("j\r", "Write to")
+            await view.does(f"\x15{shells.home}/out.txt\r", "wrote")
+
+    asyncio.run(drive())
+    with open(f"{shells.home}/out.txt") as file:
+        assert "say this" in file.read()
