@@ -210,10 +210,10 @@ def test_examples_use_commands_and_options_that_exist() -> None:
     """Also those in README and the other pages."""
     with open(os.path.join(os.path.dirname(MAN), "README.md"), encoding="utf-8") as file:
         text = "\n".join([*map(page, PAGES), file.read()]).replace("\\(dq", '"')
-    lines = re.findall(r"(?:^ *\$ |\| |xargs -n 1 |\$\()agentmux +([^|\n)]*)", text, re.MULTILINE)
+    lines = re.findall(r"(?:^ *\$ |\| |xargs -n 1 |\$\()agentmux(?= [^ ]) +([^|\n)]*)", text, re.MULTILINE)
     assert len(lines) > 15
     for line in lines:
-        words = line.split(" -- ")[0].split()
+        words = re.split(r" -- | {3,}", line)[0].split()  # what stands further right says what comes of it
         word = next((word for word in words if not word.startswith("-")), "")
         command = next((c for c in COMMANDS if word in (c.name, *c.aliases)), None)
         if command is None:

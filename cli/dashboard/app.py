@@ -1,7 +1,6 @@
-"""The application: windows, keys, focus, and how often it draws.
+"""The application: its windows, its keys, who has the keyboard, and its way from start to end.
 
-Keys draw at once. What comes from the server draws as often as drawing is cheap: a view that takes long to draw, on a
-large terminal, waits in proportion, so that it never takes more than its share of a core, however much sessions print.
+It is long because these four have to agree: what is shown decides what a key means, and the other way round.
 """
 
 from __future__ import annotations
@@ -43,6 +42,7 @@ from agentmux.mux.errors import AgentmuxError
 
 from ..cells import fitted
 from . import lines
+from .ahead import TypedAhead
 from .bar import RECALLED, Bar, Mentions
 from .controls import Drawn, Lines, drawn
 from .dialogs import Dialogs
@@ -53,14 +53,9 @@ from .lines import Piece
 from .link import Link
 from .looks import THEMES
 from .model import Group, Heading, Model, ended
+from .pace import Pace
 from .preview import Preview
 from .receipts import Receipts
-
-SHARE = 7
-"""Drawing for what the server says may take one part in so many of the time."""
-
-SOONEST, LATEST = 0.05, 0.5
-"""Bounds of the seconds between two such drawings."""
 
 ESCAPE = 0.05
 """Seconds after which an escape character is the key Esc: what belongs to another key follows at once."""
@@ -68,8 +63,8 @@ ESCAPE = 0.05
 ALT = 0.1
 """Seconds for which Esc waits for another key where both together mean something."""
 
-PATIENCE = 1.0
-"""Seconds for which keys wait for what an action shows; then they are forgotten: nobody knows what they would do."""
+LOOKED = 1.0
+"""Seconds for which a session must have been selected by hand to count as looked at."""
 
 RECALL = 0.3
 """Seconds that the history of prompts gets before a prompt is begun without."""
@@ -131,7 +126,14 @@ Outcome = Leave | Attach | Edit
 
 
 class View:
-    """The view. It may be run several times: what it knows and what is written in it stays."""
+    """The view. It may be run several times: what it knows and what is written in it stays.
+
+    Args:
+        server: its name, which is shown.
+        home: the user's, shown as ``~``.
+        agents: tells which commands start agents.
+        own: id of the session that it runs in, 0 for none: it does not show itself.
+    """
 
     def __init__(
         self,
@@ -142,6 +144,7 @@ class View:
         home: str,
         colours: ColorDepth,
         agents: Callable[[], Sequence[str]],
+        own: int = 0,
         now: Callable[[], float] = time.time,
         input: Input | None = None,
         output: Output | None = None,
@@ -151,6 +154,7 @@ class View:
         self.receipts = Receipts()
         self.agents = agents
         self._server = server
+        self._own = own
         self._settings = settings
         self._home = home
         self._now = now
@@ -160,19 +164,15 @@ class View:
         self._said: list[Piece] = []
         self._busy = ""  # what is under way
         self._spin = 0
-        self._cost = 0.0  # seconds that the last drawing took
-        self._began = 0.0
-        self._drawn_at = 0.0
-        self._due: asyncio.TimerHandle | None = None
         self._targets: list[int] = []
-        self._top = 0
+        self._looking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._holding: asyncio.TimerHandle | None = None  # ends the wait of keys that were typed ahead
-        self._held: list[KeyPress] = []
+        self._pace = Pace(lambda: self.app.invalidate(), calm=not settings.animation)
+        self.ahead = TypedAhead(self._feed)
         self.keys = bound(settings.keys)
-        self.link = Link(socket, self.sessions, self.list_changed, self._happened)
-        self.preview = Preview(self.link, self.changed)
-        self.grid = Grid(self.link, self.changed)
+        self.link = Link(socket, self.sessions, self.list_changed, self._happened, self._start)
+        self.preview = Preview(self.link, self.changed, self._start, own)
+        self.grid = Grid(self.link, self.changed, self._start)
         self.dialogs = Dialogs(self._size, self._focus)
         self.bar = Bar(
             completer=Mentions(lambda: [info.name for info in self.sessions.everything()], self._folder),
@@ -195,19 +195,17 @@ class View:
             Lines(self.preview.draw, wheeled=lambda by: self._start(self._wheel(by))), wrap_lines=False
         )
         self._grid_window = Window(Lines(self.grid.draw, keys=self._grid_keys()), wrap_lines=False)
-        holding = KeyBindings()
-        holding.add("<any>", filter=Condition(lambda: self._holding is not None), eager=True)(self._hold)
         self.app: Application[Outcome] = Application(
             layout=Layout(self._layout(), focused_element=self._list),
-            key_bindings=holding,
+            key_bindings=self.ahead.keys,
             style=Style.from_dict(dict(THEMES[settings.theme])),
             include_default_pygments_style=False,
             full_screen=True,
             mouse_support=settings.mouse,
             color_depth=colours,
             terminal_size_polling_interval=None,
-            before_render=self._drawing,
-            after_render=self._drew,
+            before_render=lambda _: self._pace.begins(),
+            after_render=lambda _: self._pace.ends(),
             input=input,
             output=self._output,
         )
@@ -222,8 +220,8 @@ class View:
         loop.set_exception_handler(self._broken)
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._end, Leave(number))
-        following = asyncio.ensure_future(self.link.follow())
-        ticking = asyncio.ensure_future(self._tick())
+        self._start(self.link.follow())
+        self._start(self._tick())
         self.selection_changed()
         try:
             return await self.app.run_async(set_exception_handler=False)
@@ -234,13 +232,14 @@ class View:
             self.preview.stop()
             self.grid.stop()
             self._gridded = False
-            if self._due is not None:
-                self._due.cancel()
-                self._due = None
-            for task in (following, ticking, *self._tasks):
+            self._pace.stop()
+            if self._looking is not None:
+                self._looking.cancel()
+            tasks = list(self._tasks)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(following, ticking, *self._tasks, return_exceptions=True)
-            self.drop_keys()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.ahead.drop()
             clear_typeahead(self.app.input)  # keys that were meant for what comes now
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
@@ -255,47 +254,30 @@ class View:
         if self.app.is_running and self.app.future is not None and not self.app.future.done():
             self.app.exit(exception=error if isinstance(error, BaseException) else RuntimeError(str(context)))
 
-    # -- keys that are typed ahead
-
     def act(self, name: str) -> None:
         """Do an action. Keys wait until it has got as far as what they may be for: a question, the prompt bar."""
         work = self.doing.do(name)
         if work is not None:
-            self._holding = asyncio.get_running_loop().call_later(PATIENCE, self.drop_keys)
-            self._start(self._held_back(work))
+            self.ahead.wait()
+            self._start(self._before_keys(work))
 
-    async def _held_back(self, work: Coroutine[None, None, None]) -> None:
+    async def _before_keys(self, work: Coroutine[None, None, None]) -> None:
         try:
             await work
         finally:
-            self.release_keys()
+            self.ahead.release()
 
-    def _hold(self, event: KeyPressEvent) -> None:
-        self._held += event.key_sequence
-
-    def release_keys(self) -> None:
-        """Let the keys through that were typed ahead."""
-        held = self._no_longer()
-        if held and self.app.is_running:
-            self.app.key_processor.feed_multiple(held)
+    def _feed(self, keys: list[KeyPress]) -> None:
+        if self.app.is_running:
+            self.app.key_processor.feed_multiple(keys)
             self.app.key_processor.process_keys()
 
-    def drop_keys(self) -> None:
-        """Forget the keys that were typed ahead."""
-        self._no_longer()
-
-    def _no_longer(self) -> list[KeyPress]:
-        if self._holding is not None:
-            self._holding.cancel()
-            self._holding = None
-        held, self._held = self._held, []
-        return held
-
-    def _start(self, work: object) -> None:
-        assert asyncio.iscoroutine(work)
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Begin a task of this run of the view. A mistake in it ends the view."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -312,23 +294,8 @@ class View:
 
     def changed(self) -> None:
         """Draw soon: something came from the server."""
-        if self._due is None and self.app.is_running:
-            pause = max(SOONEST, min(LATEST, SHARE * self._cost))
-            if not self._settings.animation:
-                pause = LATEST
-            loop = asyncio.get_running_loop()
-            self._due = loop.call_later(max(0.0, self._drawn_at + pause - loop.time()), self._draw)
-
-    def _draw(self) -> None:
-        self._due = None
-        self.app.invalidate()
-
-    def _drawing(self, app: Application[Outcome]) -> None:
-        self._began = time.perf_counter()
-
-    def _drew(self, app: Application[Outcome]) -> None:
-        self._cost = time.perf_counter() - self._began
-        self._drawn_at = asyncio.get_running_loop().time()
+        if self.app.is_running:
+            self._pace.changed()
 
     def redraw(self) -> None:
         """Draw everything anew."""
@@ -373,7 +340,7 @@ class View:
     @asynccontextmanager
     async def working(self, what: str) -> AsyncIterator[None]:
         """Show that something is under way, if it takes longer than a moment."""
-        self.release_keys()
+        self.ahead.release()
         loop = asyncio.get_running_loop()
         timers: list[asyncio.TimerHandle] = []
 
@@ -409,6 +376,15 @@ class View:
         """Show what belongs to the selected session."""
         self.preview.follow(self.sessions.selected)
         self.changed()
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = asyncio.get_running_loop().call_later(LOOKED, lambda: self._start(self._looked()))
+
+    async def _looked(self) -> None:
+        """A person has gone to a session and stayed: what was news is none any more."""
+        info = self.sessions.selected
+        if info is not None and info.unread:
+            await self.link.ask("capture", "-t", str(info.id), "--seen")
 
     def _pressed(self, row: int) -> None:
         rows = self.sessions.rows()
@@ -433,7 +409,7 @@ class View:
         self.app.layout.focus(window or (self._grid_window if self._gridded else self._list))
         self.app.invalidate()
         if window is not None:
-            self.release_keys()
+            self.ahead.release()
 
     def attach(self, number: int) -> None:
         """Leave the terminal to a session."""
@@ -493,7 +469,7 @@ class View:
         self._focus(None)
 
     def _running(self) -> list[Info]:
-        return [row for row in self.sessions.rows() if isinstance(row, Info) and not ended(row)]
+        return [row for row in self.sessions.rows() if isinstance(row, Info) and not ended(row) and row.id != self._own]
 
     def _leave_grid(self) -> None:
         if (number := self.grid.selected) is not None:

@@ -113,7 +113,7 @@ class Bar:
         self,
         *,
         completer: Completer,
-        send: Callable[[str], None],
+        send: Callable[[str], object],
         leave: Callable[[], None],
         edit: Callable[[], None],
         title: Callable[[], str],

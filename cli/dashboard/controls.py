@@ -45,7 +45,7 @@ class Lines(UIControl):
         *,
         keys: KeyBindingsBase | None = None,
         pressed: Callable[[int], None] | None = None,
-        wheeled: Callable[[int], None] | None = None,
+        wheeled: Callable[[int], object] | None = None,
     ) -> None:
         self._make = make
         self._keys = keys

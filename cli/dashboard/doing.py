@@ -1,4 +1,7 @@
-"""What each action does: questions to the user, commands to the server, and one line about how it went."""
+"""What each action does: questions to the user, commands to the server, and one line about how it went.
+
+It is long because there are many actions, a few lines each; the table says which is which.
+"""
 
 from __future__ import annotations
 
@@ -226,7 +229,7 @@ class Doing:
             self._view.say(f"{safe(info.name)} asks nothing")
             return
         asked = next((one for one in await self._view.link.json("inbox") if one["session"] == info.id), None)
-        self._view.drop_keys()  # nobody has seen yet what they would answer
+        self._view.ahead.drop()  # nobody has seen yet what they would answer
         if asked is None:
             self._view.say(f"{safe(info.name)} asks nothing any more")
             return

@@ -13,7 +13,7 @@ from ..safety import safe
 from . import lines
 from .controls import Drawn, drawn
 from .lines import Piece
-from .link import Link
+from .link import Link, Start
 from .model import group_of
 from .picture import Picture
 
@@ -27,9 +27,10 @@ LEAST = (20, 4)
 class Grid:
     """Tiles, one of which is the one that Enter goes to."""
 
-    def __init__(self, link: Link, changed: Callable[[], None]) -> None:
+    def __init__(self, link: Link, changed: Callable[[], None], start: Start) -> None:
         self._link = link
         self._changed = changed
+        self._start = start
         self._infos: Sequence[Info] = ()
         self._pictures: dict[int, Picture] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -57,7 +58,7 @@ class Grid:
         """Watch them, from the start."""
         for task in self._tasks:
             task.cancel()
-        self._tasks = [asyncio.ensure_future(self._watch(info.id)) for info in self._infos]
+        self._tasks = [self._start(self._watch(info.id)) for info in self._infos]
 
     def stop(self) -> None:
         """Show nothing."""

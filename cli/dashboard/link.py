@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 from agentmux.api import calls, model
@@ -16,7 +16,6 @@ from agentmux.api.calls import Call, Follow
 from agentmux.api.exchange import Answer
 from agentmux.api.model import Event
 from agentmux.mux.errors import AgentmuxError, NoServer
-from agentmux.mux.sessionerrors import UnknownSession
 
 from .model import Model
 
@@ -29,8 +28,14 @@ BETWEEN = 0.15
 AGAIN = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds between tries to find a server that went away and has no successor; the last one again and again."""
 
+UNKNOWN = 1
+"""Exit status of a list that lacks one of those asked for: it was forgotten meanwhile, and an event says so."""
+
 LOCAL = frozenset({"output-activity", "input", "hook", "notified", "clipboard", "bell", "notification", "command"})
 """Events after which nothing that the list shows is another one."""
+
+Start = Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
+"""Begins a task of the view, which ends with it."""
 
 STARTING = frozenset({"new", "restart", "resume", "fork", "run"})
 """Commands that start a program: it gets this environment."""
@@ -44,7 +49,12 @@ class Link:
     """
 
     def __init__(
-        self, socket: str, sessions: Model, changed: Callable[[], None], told: Callable[[Event], None]
+        self,
+        socket: str,
+        sessions: Model,
+        changed: Callable[[], None],
+        told: Callable[[Event], None],
+        start: Start,
     ) -> None:
         self.socket = socket
         self.away = ""
@@ -52,6 +62,7 @@ class Link:
         self._changed = changed
         self._told = told
         self._dirty: set[int] = set()
+        self._start = start
         self._wake: asyncio.Event
 
     async def ask(self, *words: str, stdin: bytes = b"") -> Answer:
@@ -81,24 +92,21 @@ class Link:
     async def follow(self) -> None:
         """Keep the list true, for ever."""
         self._wake = asyncio.Event()
-        refreshing = asyncio.ensure_future(self._refresh())
-        try:
-            tries = 0
-            while True:
-                try:
-                    async with AsyncStream(self.socket, calls.events(None)) as events:
-                        await self._list()
-                        tries = 0
-                        async for event in events:
-                            await self._take(event)
-                except AgentmuxError as error:
-                    gone = isinstance(error, NoServer)
-                    self.away = error.problem if gone else f"{error.problem}: connecting to its successor"
-                    self._changed()
-                await asyncio.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
-                tries += 1
-        finally:
-            refreshing.cancel()
+        self._start(self._refresh())
+        tries = 0
+        while True:
+            try:
+                async with AsyncStream(self.socket, calls.events(None)) as events:
+                    await self._list()
+                    tries = 0
+                    async for event in events:
+                        await self._take(event)
+            except AgentmuxError as error:
+                gone = isinstance(error, NoServer)
+                self.away = error.problem if gone else f"{error.problem}: connecting to its successor"
+                self._changed()
+            await asyncio.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
+            tries += 1
 
     async def _list(self) -> None:
         self._sessions.replace([model.info(facts) for facts in await self.json("ls", "-a")])
@@ -126,12 +134,9 @@ class Link:
             try:
                 words = [word for number in sorted(asked) for word in ("-t", str(number))]
                 answer = await self.ask("ls", "--json", *words)
-                if answer.kind == UnknownSession.__name__:  # one was forgotten meanwhile
-                    await self._list()
-                else:
-                    answer.check()
-                    self._sessions.update(model.info(facts) for facts in json.loads(answer.out))
-                    self._changed()
+                answer.check(UNKNOWN)
+                self._sessions.update(model.info(facts) for facts in json.loads(answer.out))
+                self._changed()
             except AgentmuxError:
                 continue  # the server went away: the list is asked for again when another is there
             await asyncio.sleep(BETWEEN)

@@ -19,7 +19,7 @@ from ..cells import wrapped
 from ..safety import safe
 from .controls import Drawn, drawn
 from .lines import Piece
-from .link import Link
+from .link import Link, Start
 from .picture import Picture, pieces
 
 SETTLE = 0.06
@@ -47,16 +47,21 @@ class Tab(enum.Enum):
 class Preview:
     """The window beside the list.
 
+    Args:
+        own: id of the session that the view runs in.
+
     Attributes:
         tab: what it shows. Set with :meth:`show`.
         problem: why it shows nothing, "" for no reason.
     """
 
-    def __init__(self, link: Link, changed: Callable[[], None]) -> None:
+    def __init__(self, link: Link, changed: Callable[[], None], start: Start, own: int) -> None:
         self.tab = Tab.SCREEN
         self.problem = ""
         self._link = link
         self._changed = changed
+        self._start = start
+        self._own = own
         self._session: Info | None = None
         self._following: asyncio.Task[None] | None = None
         self._pictures: OrderedDict[int, Picture] = OrderedDict()
@@ -103,13 +108,17 @@ class Preview:
     def _restart(self) -> None:
         self.stop()
         if self._session is not None:
-            self._following = asyncio.ensure_future(self._run(self._session, self.tab))
+            self._following = self._start(self._run(self._session, self.tab))
 
     def _live(self) -> None:
         self._text, self._raw, self._back, self._found, self.problem = None, [], 0, -1, ""
 
     async def _run(self, info: Info, tab: Tab) -> None:
         await asyncio.sleep(SETTLE)
+        if tab is Tab.SCREEN and info.id == self._own:  # showing itself, it would change for ever
+            self.problem = "this view runs in it"
+            self._changed()
+            return
         try:
             if tab is Tab.SCREEN:
                 await self._watch(info.id)

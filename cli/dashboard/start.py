@@ -71,6 +71,7 @@ def run(words: list[str], socket: str) -> int:
         home=os.environ.get("HOME", ""),
         colours=_colours(),
         agents=_agents,
+        own=_own(socket),
     )
     view.sessions.replace(first.sessions())
     if asked.selected:
@@ -159,6 +160,13 @@ def _colours() -> ColorDepth:
     if os.environ.get("COLORTERM", "") in ("truecolor", "24bit") or "direct" in term:
         return ColorDepth.DEPTH_24_BIT
     return ColorDepth.DEPTH_8_BIT if "256" in term else ColorDepth.DEPTH_4_BIT
+
+
+def _own(socket: str) -> int:
+    """Return the id of the session that we run in, 0 for none of this server's."""
+    inside = os.environ.get("AGENTMUX", "").rpartition(",")[0] == socket
+    number = os.environ.get("AGENTMUX_SESSION", "")
+    return int(number) if inside and number.isdecimal() else 0
 
 
 def _agents() -> list[str]:

@@ -349,6 +349,23 @@ def test_the_grid_shows_several_live(shells: World) -> None:
     asyncio.run(drive())
 
 
+def test_it_does_not_show_itself(shells: World) -> None:
+    """A view in a session would change for ever by showing what it shows."""
+    shells.new("inside", "agentmux")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? inside", "this view runs in it", "? three")
+            await view.does("j", "> ? three")
+            shells.run("send", "-t", "inside", "--keys", "j").ok()
+            await view.does("k", "> ? three")
+
+    asyncio.run(drive())
+    shells.run("send", "-t", "inside", "--keys", "g").ok()
+    shells.shows("inside", ">? three")
+    assert not [row for row in shells.screen("inside") if "? inside" in row and "|" in row]
+
+
 def test_the_mouse(shells: World) -> None:
     async def drive() -> None:
         async with driven(shells) as view:
