@@ -10,7 +10,7 @@ CANNOT = 64
 
 def run(words: list[str], socket: str) -> int:
     """Show the view until the user leaves; return the exit status."""
-    if "--choose-fd" not in words or not os.isatty(0):
+    if "--choose-fd" not in words or not os.isatty(0) or os.get_terminal_size(0).columns < 20:
         return CANNOT
     os.write(1, b"\x1b[2J\x1b[Hpress the id of a session")
     key = os.read(0, 1)
