@@ -192,7 +192,8 @@ class View:
             style="class:list",
         )
         self._preview_window = Window(
-            Lines(self.preview.draw, wheeled=lambda by: self._start(self._wheel(by))), wrap_lines=False
+            Lines(self.preview.draw, wheeled=lambda by: self._start(self.doing.attempt(self.preview.scroll(-by / 4)))),
+            wrap_lines=False,
         )
         self._grid_window = Window(Lines(self.grid.draw, keys=self._grid_keys()), wrap_lines=False)
         self.app: Application[Outcome] = Application(
@@ -378,7 +379,9 @@ class View:
         self.changed()
         if self._looking is not None:
             self._looking.cancel()
-        self._looking = asyncio.get_running_loop().call_later(LOOKED, lambda: self._start(self._looked()))
+        self._looking = asyncio.get_running_loop().call_later(
+            LOOKED, lambda: self._start(self.doing.attempt(self._looked()))
+        )
 
     async def _looked(self) -> None:
         """A person has gone to a session and stayed: what was news is none any more."""
@@ -395,9 +398,6 @@ class View:
         self.selection_changed()
         if already is not None and already.id == found.id:
             self.act("attach")
-
-    async def _wheel(self, by: int) -> None:
-        await self.preview.scroll(-by / 4)
 
     def _folder(self) -> str:
         info = self.sessions.get(self._targets[0]) if self._targets else self.sessions.selected

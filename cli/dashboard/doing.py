@@ -104,9 +104,10 @@ class Doing:
         except AgentmuxError as error:
             self._view.say(error.problem, error.hint, wrong=True)
             return None
-        return None if work is None else self._to_its_end(work)
+        return None if work is None else self.attempt(work)
 
-    async def _to_its_end(self, work: Awaitable[None]) -> None:
+    async def attempt(self, work: Awaitable[object]) -> None:
+        """Do something; what goes wrong is said in a line."""
         try:
             await work
         except AgentmuxError as error:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+import termios
 
 import pytest
 from programs import server_pid
@@ -89,6 +90,8 @@ def goes_on(world: World, terminal: Terminal, name: str) -> None:
     assert not terminal.screen.alternate and not terminal.screen.application_cursor
     assert terminal.screen.title == f"title of {name}"
     assert terminal.styled()[0] == f"in {name}"
+    iflag, oflag, _, lflag, *_ = termios.tcgetattr(terminal.slave)
+    assert not iflag & termios.ICRNL and not oflag & termios.OPOST and not lflag & termios.ECHO, "raw as before"
     assert world.info(name)["attached"] == 1
     terminal.type("\x02d")
     assert terminal.ended() == 0

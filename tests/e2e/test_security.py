@@ -301,7 +301,7 @@ def test_a_dash_session_cannot_write_to_the_terminal_of_who_lists_it(world: Worl
     ran = world.run("info", "-t", "no" + evil)
     assert ran.status == 1
     assert not any(letter in ran.err for letter in "\x1b\x07"), ran
-    terminal = world.attach("evil")
+    terminal = world.attach("evil", size=(19, 24))  # too small for the view: there is a list
     terminal.type("\x02s")
     terminal.shows("evil")
     assert b"pwned\x07" not in terminal.everything()
