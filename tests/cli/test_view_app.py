@@ -366,6 +366,20 @@ def test_it_does_not_show_itself(shells: World) -> None:
     assert not [row for row in shells.screen("inside") if "? inside" in row and "|" in row]
 
 
+def test_who_stays_on_a_session_has_seen_its_news(shells: World) -> None:
+    shells.python("news", "import time\ntime.sleep(0.3)\nprint('\\a', flush=True)\ntime.sleep(1000)")
+    wait_until(lambda: shells.info("news")["unread"], what="news")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.until(lambda text: "?+news" in text, "a mark")
+            view.type("jk")
+            await view.until(lambda text: "> ? news" in text, "no mark")
+
+    asyncio.run(drive())
+    assert not shells.info("news")["unread"]
+
+
 def test_the_mouse(shells: World) -> None:
     async def drive() -> None:
         async with driven(shells) as view:
