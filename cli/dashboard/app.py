@@ -15,47 +15,35 @@ from dataclasses import dataclass, field
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.layout import (
-    BufferControl,
-    CompletionsMenu,
-    ConditionalContainer,
-    Dimension,
-    DynamicContainer,
-    Float,
-    FloatContainer,
-    HSplit,
     Layout,
-    VSplit,
     Window,
 )
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.styles import Style
-from prompt_toolkit.widgets import Frame
 
 from agentmux.api.model import Event, Info
 from agentmux.mux.errors import AgentmuxError
 
-from ..cells import fitted
-from . import lines
+from ..safety import safe
 from .ahead import TypedAhead
 from .bar import RECALLED, Bar, Mentions
-from .controls import Drawn, Lines, drawn
 from .dialogs import Dialogs
 from .doing import Doing
 from .grid import Grid
-from .keymap import BY_NAME, bound, sequence
+from .keymap import bound, sequence
 from .lines import Piece
 from .link import Link
 from .looks import THEMES
-from .model import Group, Heading, Model, ended
+from .model import Model, ended
 from .pace import Pace
 from .preview import Preview
 from .receipts import Receipts
+from .windows import Windows
 
 ESCAPE = 0.05
 """Seconds after which an escape character is the key Esc: what belongs to another key follows at once."""
@@ -72,11 +60,9 @@ RECALL = 0.3
 SPIN = 0.15
 """Seconds between two pictures of what turns while work is under way."""
 
-BESIDE = 130
-"""Columns from which the preview is beside the list; below, it is under it."""
 
-UNDER = 16
-"""Rows from which there is a preview under the list at all."""
+IN_GRID = frozenset({"help", "palette", "prompt", "answer", "interrupt", "next-needing"})
+"""Actions that can be done to the chosen tile of the grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +139,18 @@ class View:
         self.sessions = Model()
         self.receipts = Receipts()
         self.agents = agents
-        self._server = server
+        self.server = server
         self._own = own
-        self._settings = settings
-        self._home = home
-        self._now = now
+        self.settings = settings
+        self.home = home
+        self.now = now
         self._wanted = 0  # id of a session to select as soon as it is listed
-        self._zoomed = False
-        self._gridded = False
-        self._said: list[Piece] = []
-        self._busy = ""  # what is under way
-        self._spin = 0
-        self._targets: list[int] = []
+        self.zoomed = False
+        self.gridded = False
+        self.said: list[Piece] = []
+        self.busy = ""  # what is under way
+        self.spin = 0
+        self.targets: list[int] = []
         self._looking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._pace = Pace(lambda: self.app.invalidate(), calm=not settings.animation)
@@ -173,31 +159,20 @@ class View:
         self.link = Link(socket, self.sessions, self.list_changed, self._happened, self._start)
         self.preview = Preview(self.link, self.changed, self._start, own)
         self.grid = Grid(self.link, self.changed, self._start)
-        self.dialogs = Dialogs(self._size, self._focus)
+        self.dialogs = Dialogs(self.size, self._focus)
         self.bar = Bar(
             completer=Mentions(lambda: [info.name for info in self.sessions.everything()], self._folder),
-            send=lambda text: self._start(self.doing.send(self._targets, text)),
+            send=lambda text: self._start(self.doing.send(self.targets, text)),
             leave=lambda: self._focus(None),
             edit=lambda: self._end(Edit(self.bar.text)),
             title=self._bar_title,
-            columns=lambda: self._size()[0],
+            columns=lambda: self.size()[0],
         )
         self.doing = Doing(self)
-        self._filter = Buffer(multiline=False, on_text_changed=self._filtered)
-        self._filter_window = Window(BufferControl(self._filter, key_bindings=self._filter_keys()), height=1)
-        keys = self._list_keys()
-        self._list = Window(
-            Lines(self._draw_list, keys=keys, pressed=self._pressed, wheeled=self.move),
-            wrap_lines=False,
-            style="class:list",
-        )
-        self._preview_window = Window(
-            Lines(self.preview.draw, wheeled=lambda by: self._start(self.doing.attempt(self.preview.scroll(-by / 4)))),
-            wrap_lines=False,
-        )
-        self._grid_window = Window(Lines(self.grid.draw, keys=self._grid_keys()), wrap_lines=False)
+        self.filter = Buffer(multiline=False, on_text_changed=self._filtered)
+        self.windows = Windows(self)
         self.app: Application[Outcome] = Application(
-            layout=Layout(self._layout(), focused_element=self._list),
+            layout=Layout(self.windows.layout(), focused_element=self.windows.list),
             key_bindings=self.ahead.keys,
             style=Style.from_dict(dict(THEMES[settings.theme])),
             include_default_pygments_style=False,
@@ -232,7 +207,7 @@ class View:
             self.dialogs.close()
             self.preview.stop()
             self.grid.stop()
-            self._gridded = False
+            self.gridded = False
             self._pace.stop()
             if self._looking is not None:
                 self._looking.cancel()
@@ -288,7 +263,7 @@ class View:
     async def _tick(self) -> None:
         """Draw at each full minute: ages are told to the minute."""
         while True:
-            await asyncio.sleep(60 - self._now() % 60)
+            await asyncio.sleep(60 - self.now() % 60)
             self.changed()
 
     # -- drawing
@@ -302,7 +277,8 @@ class View:
         """Draw everything anew."""
         self.app.renderer.clear()
 
-    def _size(self) -> tuple[int, int]:
+    def size(self) -> tuple[int, int]:
+        """Return the terminal's columns and rows."""
         size = self._output.get_size()
         return size.columns, size.rows
 
@@ -317,7 +293,7 @@ class View:
         self.changed()
 
     def _happened(self, event: Event) -> None:
-        newest = bool(self._said) and self._said[0][1].strip() == self.receipts.line  # nothing was said since
+        newest = bool(self.said) and self.said[0][1].strip() == safe(self.receipts.line)  # nothing was said since
         if event.kind != "prompt" or not self.receipts.happened(event.session, event.facts):
             return
         if newest or self.receipts.wrong:
@@ -335,7 +311,8 @@ class View:
 
     def say(self, text: str, hint: str = "", *, wrong: bool = False) -> None:
         """Show a line until something else is to be said."""
-        self._said = [("class:error" if wrong else "", f" {text}"), ("class:dim", f"  {hint}" if hint else "")]
+        hint = f"  {safe(hint)}" if hint else ""
+        self.said = [("class:error" if wrong else "", f" {safe(text)}"), ("class:dim", hint)]
         self.changed()
 
     @asynccontextmanager
@@ -346,9 +323,9 @@ class View:
         timers: list[asyncio.TimerHandle] = []
 
         def turn() -> None:
-            self._busy, self._spin = what, self._spin + 1
+            self.busy, self.spin = what, self.spin + 1
             self.app.invalidate()
-            if self._settings.animation:
+            if self.settings.animation:
                 timers[:] = [loop.call_later(SPIN, turn)]
 
         timers.append(loop.call_later(SPIN, turn))
@@ -356,7 +333,7 @@ class View:
             yield
         finally:
             timers[0].cancel()
-            self._busy = ""
+            self.busy = ""
             self.changed()
 
     # -- the selection
@@ -368,7 +345,7 @@ class View:
 
     def go_to(self, number: int) -> None:
         """Select a session, as soon as it is listed."""
-        self.sessions.query = self._filter.text if self.sessions.select(number) else ""
+        self.sessions.query = self.filter.text if self.sessions.select(number) else ""
         if not self.sessions.select(number):
             self._wanted = number
         self.selection_changed()
@@ -389,7 +366,8 @@ class View:
         if info is not None and info.unread:
             await self.link.ask("capture", "-t", str(info.id), "--seen")
 
-    def _pressed(self, row: int) -> None:
+    def pressed(self, row: int) -> None:
+        """Select the session that was clicked; if it is selected, attach to it."""
         rows = self.sessions.rows()
         if row >= len(rows) or not isinstance(found := rows[row], Info):
             return
@@ -399,14 +377,18 @@ class View:
         if already is not None and already.id == found.id:
             self.act("attach")
 
+    def wheel(self, by: int) -> None:
+        """Scroll the preview."""
+        self._start(self.doing.attempt(self.preview.scroll(-by / 4)))
+
     def _folder(self) -> str:
-        info = self.sessions.get(self._targets[0]) if self._targets else self.sessions.selected
+        info = self.sessions.get(self.targets[0]) if self.targets else self.sessions.selected
         return info.cwd if info is not None else os.getcwd()
 
     # -- modes
 
     def _focus(self, window: Window | None) -> None:
-        self.app.layout.focus(window or (self._grid_window if self._gridded else self._list))
+        self.app.layout.focus(window or (self.windows.grid if self.gridded else self.windows.list))
         self.app.invalidate()
         if window is not None:
             self.ahead.release()
@@ -430,8 +412,8 @@ class View:
 
     def begin_filter(self) -> None:
         """Let the list be filtered."""
-        self._filter.cursor_position = len(self._filter.text)
-        self._focus(self._filter_window)
+        self.filter.cursor_position = len(self.filter.text)
+        self._focus(self.windows.filter)
 
     def _filtered(self, buffer: Buffer) -> None:
         self.sessions.query = buffer.text
@@ -439,7 +421,7 @@ class View:
 
     async def begin_prompt(self, targets: list[int]) -> None:
         """Let a prompt be written for some sessions, with the history at hand if the server has it at once."""
-        self._targets = targets
+        self.targets = targets
         try:
             async with asyncio.timeout(RECALL):
                 await self._recall()
@@ -455,7 +437,7 @@ class View:
 
     def zoom(self) -> None:
         """Give the preview the whole window, or take it back."""
-        self._zoomed = not self._zoomed
+        self.zoomed = not self.zoomed
 
     def show_grid(self) -> None:
         """Show several sessions side by side: those that are marked, else those that run."""
@@ -464,7 +446,7 @@ class View:
             self.say("nothing runs", "n starts a session")
             return
         selected = self.sessions.selected
-        self._gridded = True
+        self.gridded = True
         self.grid.begin(chosen, selected.id if selected is not None else None)
         self._focus(None)
 
@@ -475,13 +457,14 @@ class View:
         if (number := self.grid.selected) is not None:
             self.sessions.select(number)
         self.grid.stop()
-        self._gridded = False
+        self.gridded = False
         self._focus(None)
         self.selection_changed()
 
     # -- keys
 
-    def _list_keys(self) -> KeyBindings:
+    def list_keys(self) -> KeyBindings:
+        """Return what keys do in the list."""
         keys = KeyBindings()
         for key, action in self.keys.items():
             pressed = sequence(key)
@@ -494,7 +477,8 @@ class View:
 
         return keys
 
-    def _grid_keys(self) -> KeyBindings:
+    def grid_keys(self) -> KeyBindings:
+        """Return what keys do in the grid."""
         keys = KeyBindings()
         for key, across, down in (("left", -1, 0), ("right", 1, 0), ("up", 0, -1), ("down", 0, 1), ("tab", 1, 0)):
             keys.add(key)(lambda event, by=(across, down): self.grid.move(*by))
@@ -502,7 +486,7 @@ class View:
         @keys.add("enter")
         @keys.add("z")
         def _zoom(event: KeyPressEvent) -> None:
-            self._zoomed = True
+            self.zoomed = True
             self._leave_grid()
 
         @keys.add("escape")
@@ -512,11 +496,10 @@ class View:
         def _back(event: KeyPressEvent) -> None:
             self._leave_grid()
 
-        for name in ("help", "palette", "prompt", "answer", "interrupt", "next-needing"):
-            for key in BY_NAME[name].keys:
-                pressed = sequence(key)
-                if pressed is not None and key != "Tab":
-                    keys.add(*pressed)(lambda event, name=name: self._from_grid(name))
+        for key, action in self.keys.items():
+            pressed = sequence(key)
+            if pressed is not None and action.name in IN_GRID and key != "Tab":
+                keys.add(*pressed)(lambda event, name=action.name: self._from_grid(name))
         return keys
 
     def _from_grid(self, name: str) -> None:
@@ -526,7 +509,8 @@ class View:
             self.sessions.select(number)
         self.act(name)
 
-    def _filter_keys(self) -> KeyBindings:
+    def filter_keys(self) -> KeyBindings:
+        """Return what keys do while a filter is typed, besides typing it."""
         keys = KeyBindings()
 
         @keys.add("enter")
@@ -536,146 +520,14 @@ class View:
         @keys.add("escape")
         @keys.add("c-c")
         def _drop(event: KeyPressEvent) -> None:
-            self._filter.text = ""
+            self.filter.text = ""
             self._focus(None)
 
         keys.add("down")(lambda event: self.move(1))
         keys.add("up")(lambda event: self.move(-1))
         return keys
 
-    # -- windows
-
-    def _layout(self) -> FloatContainer:
-        top = Window(Lines(self._draw_top), height=1)
-        message = Window(Lines(self._draw_message), height=1, wrap_lines=False)
-        footer = ConditionalContainer(
-            Window(Lines(self._draw_hints), height=1), Condition(lambda: self._size()[1] >= 12)
-        )
-        filtering = Condition(lambda: self.app.layout.has_focus(self._filter_window) or bool(self._filter.text))
-        prompt = Window(Lines(lambda columns, rows: drawn([[("class:bar", "/")]])), width=1, height=1)
-        body = HSplit(
-            [
-                top,
-                DynamicContainer(self._body),
-                ConditionalContainer(VSplit([prompt, self._filter_window]), filtering),
-                ConditionalContainer(self.bar.container, has_focus(self.bar.window) | Condition(self._searching)),
-                message,
-                footer,
-            ]
-        )
-        dialog = self.dialogs.container if self._settings.plain else Frame(self.dialogs.container)
-        return FloatContainer(
-            body,
-            floats=[
-                Float(ConditionalContainer(dialog, Condition(lambda: self.dialogs.open)), transparent=False),
-                Float(CompletionsMenu(max_height=8, scroll_offset=1), xcursor=True, ycursor=True, transparent=False),
-            ],
-        )
-
-    def _searching(self) -> bool:
-        return self.app.layout.is_searching
-
-    def _body(self) -> HSplit | VSplit | Window:
-        columns, rows = self._size()
-        if self._gridded:
-            return self._grid_window
-        about = Window(Lines(self._draw_about), height=2, wrap_lines=False)
-        if self._zoomed:
-            self._list.height = Dimension.exact(0)
-            self._list.width = None
-            return HSplit([self._list, about, self._preview_window])
-        if columns >= BESIDE:
-            self._list.height = None
-            self._list.width = Dimension.exact(max(60, columns * 2 // 5))
-            line = Window(char=" " if self._settings.plain else "│", width=1, style="class:border")
-            return VSplit([self._list, line, HSplit([about, self._preview_window])])
-        self._list.width = None
-        if rows < UNDER:
-            self._list.height = None
-            return self._list
-        listed = len(self.sessions.rows())
-        self._list.height = Dimension.exact(max(4, min(listed, (rows - 6) * 2 // 5)))
-        return HSplit([self._list, about, self._preview_window])
-
-    def _draw_top(self, columns: int, rows: int) -> Drawn:
-        made = lines.top(
-            self.sessions.counts(),
-            server=self._server,
-            query=self.sessions.query,
-            marked=len(self.sessions.marked),
-            columns=columns,
-        )
-        return drawn([made])
-
-    def _draw_list(self, columns: int, rows: int) -> Drawn:
-        shown = self.sessions.rows()
-        selected = self.sessions.selected
-        if not shown:
-            return drawn([[], [("class:dim", f" {self._nothing()}")]], (0, 0))
-        layout = lines.columns(columns, [row for row in shown if isinstance(row, Info)])
-        now = self._now()
-
-        def line(at: int) -> list[Piece]:
-            row = shown[at]
-            if isinstance(row, Heading):
-                return lines.heading(row)
-            return lines.session(
-                row,
-                layout,
-                now=now,
-                home=self._home,
-                selected=selected is not None and row.id == selected.id,
-                marked=row.id in self.sessions.marked,
-            )
-
-        return Drawn(len(shown), line, (0, self.sessions.row_of_selected()))
-
-    def _nothing(self) -> str:
-        if self.link.away:
-            return self.link.away
-        return "no session fits the filter" if self.sessions.query else "no sessions yet: n starts one, ? helps"
-
-    def _draw_about(self, columns: int, rows: int) -> Drawn:
-        info = self.sessions.selected
-        if info is None:
-            return drawn([[], []])
-        made = lines.about(info, now=self._now(), home=self._home)
-        tab = self.preview.tab.value + (", scrolled" if self.preview.scrolled else "")
-        room = columns - len(tab) - 3
-        return drawn([[*lines.exactly(made[0], room), ("class:dim", f" [{tab}]")], made[1]])
-
-    def _draw_message(self, columns: int, rows: int) -> Drawn:
-        if self._busy:
-            turning = "-\\|/"[self._spin % 4] if self._settings.animation else "*"
-            return drawn([[("class:dim", f" {turning} {self._busy}...")]])
-        if self.link.away and self.sessions.rows():
-            return drawn([[("class:error", f" {self.link.away}")]])
-        return drawn([self._said])
-
-    def _draw_hints(self, columns: int, rows: int) -> Drawn:
-        if self.app.layout.has_focus(self.bar.window):
-            return _hint("Enter: send  M-Enter: new line  Up: earlier  C-r: search  C-o: editor  Esc: back", columns)
-        if self._gridded:
-            return _hint("arrows: choose  Enter: zoom  p: prompt  a: answer  b: interrupt  Esc: back", columns)
-        needs = self.sessions.counts()[Group.NEEDS] > 0
-        names = [
-            "attach",
-            "prompt",
-            *(["next-needing"] if needs else []),
-            "new",
-            "filter",
-            "kill",
-            "palette",
-            "help",
-            "quit",
-        ]
-        return drawn([lines.hints(names, self.keys, columns)])
-
     def _bar_title(self) -> str:
-        names = [info.name for number in self._targets if (info := self.sessions.get(number)) is not None]
+        names = [info.name for number in self.targets if (info := self.sessions.get(number)) is not None]
         who = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        return f" prompt for {who}"
-
-
-def _hint(text: str, columns: int) -> Drawn:
-    return drawn([[("class:hint", fitted(f" {text}", columns))]])
+        return f" prompt for {safe(who)}"
