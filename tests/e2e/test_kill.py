@@ -214,6 +214,5 @@ def test_killing_many_sessions_takes_one_look_at_the_processes_and_not_one_for_e
     before = cpu_seconds(pid)
     world.run("kill", "--all").ok()
     assert server_pid(world) == pid
-    print("CPU", cpu_seconds(pid) - before)
     assert cpu_seconds(pid) - before < MANY * FOR_EACH
     assert world.names() == []
