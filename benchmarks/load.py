@@ -260,15 +260,21 @@ class Load:
         self.crowd.close()
         facts = self.ours.facts()
         if (facts["server_pid"], facts["keeper_pid"]) != (self.server, self.keeper):
-            self.lost.append(f"server or keeper was replaced: {self.ours.output('server', 'log')[-500:]!r}")
+            self.lost.append(f"server or keeper was replaced; the end of the log: {self._log()!r}")
         self.stage.say("ending all sessions")
-        self.ours.command("kill", "--all")
+        try:
+            self.ours.command("kill", "--all")
+        except tools.Problem as problem:
+            self.lost.append(f"{problem}; the end of the log: {self._log()!r}")
         self.lost += self._still_open()
         self.ours.stop()
         with contextlib.suppress(tools.Problem):
             tools.until(lambda: not self.stage.processes(), "the end of all processes", SETTLED)
         if left := self.stage.processes():
             self.lost.append(f"{len(left)} processes are left: {sorted(left)}")
+
+    def _log(self) -> str:
+        return self.ours.output("server", "log")[-1000:].decode(errors="replace")
 
     def close(self) -> None:
         """End what would keep this process from ending."""

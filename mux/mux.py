@@ -171,6 +171,7 @@ class Mux:
         self._log = log
         self._sessions: dict[int, Session] = {}
         self._spawning: dict[int, asyncio.Future[None]] = {}
+        self._looking: asyncio.Future[sweep.Look] | None = None
         self._recovered: set[int] = set()
         self._turn: set[int] = set()
         self._busy = 1
@@ -741,7 +742,7 @@ class Mux:
     async def _kill(self, session: Session, now: bool) -> None:
         session.killed = True
         leader = session.pid
-        members = sweep.members(leader, self.socket, session.id)
+        members = (await self._look()).members(leader, session.id)
         over = asyncio.Event()
         session.watchers.append(over.set)
         try:
@@ -756,7 +757,7 @@ class Mux:
                 self._link.signal(session.id, signal.SIGKILL, group=True)
                 self.flush()
             for _ in range(SWEEP_ROUNDS):
-                members |= sweep.members(leader, self.socket, session.id)
+                members |= (await self._look()).members(leader, session.id)
                 alive = {process for process in members if sweep.alive(process)}
                 if not alive and not session.live:
                     break
@@ -765,6 +766,17 @@ class Mux:
             await self._until(lambda: not session.live, over, self.loop.time() + 5)
         finally:
             session.watchers.remove(over.set)
+
+    async def _look(self) -> sweep.Look:
+        """Look at all processes: later than now, and once for all who want to before the loop's next turn."""
+        if self._looking is None:
+            self._looking = self.loop.create_future()
+            self.loop.call_soon(self._have_looked, self._looking)
+        return await asyncio.shield(self._looking)
+
+    def _have_looked(self, looking: asyncio.Future[sweep.Look]) -> None:
+        self._looking = None
+        looking.set_result(sweep.Look(self.socket))
 
     async def _until(self, done: Callable[[], bool], changed: asyncio.Event, deadline: float) -> None:
         """Wait until ``done()``, asked again whenever ``changed`` is set, or the deadline."""

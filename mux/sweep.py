@@ -21,7 +21,9 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+_SESSION = b"AGENTMUX_SESSION="
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,38 @@ class _Row:
     zombie: bool
 
 
-def members(leader: int, socket: str, session: int) -> set[Process]:
-    """Return the living processes of a session, without this process and its parent.
+class Look:
+    """All processes as they are now, for questions about any number of sessions of one server.
 
-    Args:
-        leader: pid of the session's first process, whether it lives or not.
-        socket: with ``session``, what the environment of its processes names.
+    It reads two files for each process, and answers without another one: a look for each of hundreds of sessions
+    takes seconds.
     """
-    marks = b"AGENTMUX_SESSION=%d" % session, b"AGENTMUX=%b," % os.fsencode(socket)
-    rows = _linux_rows() if sys.platform == "linux" else _ps_rows()
-    first = [row for row in rows if leader in (row.process.pid, row.session) or _marked(row.process.pid, *marks)]
-    own = {os.getpid(), os.getppid()}
-    return {row.process for row in _with_descendants(rows, first) if not row.zombie and row.process.pid not in own}
+
+    def __init__(self, socket: str) -> None:
+        """Look. ``socket``: what the environment of the server's processes names."""
+        rows = _linux_rows() if sys.platform == "linux" else _ps_rows()
+        self._children = _children(rows)
+        self._of_leader: dict[int, list[_Row]] = {}
+        self._marked: dict[bytes, list[_Row]] = {}
+        mark = b"AGENTMUX=%b," % os.fsencode(socket)
+        for row in rows:
+            for leader in {row.process.pid, row.session}:
+                self._of_leader.setdefault(leader, []).append(row)
+            entries = _environment(row.process.pid)
+            if any(entry.startswith(mark) for entry in entries):
+                for session in {entry for entry in entries if entry.startswith(_SESSION)}:
+                    self._marked.setdefault(session, []).append(row)
+
+    def members(self, leader: int, session: int) -> set[Process]:
+        """Return the processes of a session that lived, without this process and its parent.
+
+        Args:
+            leader: pid of the session's first process, whether it lives or not.
+        """
+        first = [*self._of_leader.get(leader, ()), *self._marked.get(b"%b%d" % (_SESSION, session), ())]
+        own = {os.getpid(), os.getppid()}
+        found = _with_descendants(self._children, first)
+        return {row.process for row in found if not row.zombie and row.process.pid not in own}
 
 
 def busy_since(leader: int, at: float) -> bool:
@@ -60,14 +82,19 @@ def busy_since(leader: int, at: float) -> bool:
         return False
     after = (at - time.time() + time.clock_gettime(time.CLOCK_BOOTTIME)) * os.sysconf("SC_CLK_TCK")
     rows = _linux_rows(everybody=True)  # a tool may have become another user
-    family = _with_descendants(rows, [row for row in rows if row.process.pid == leader])
+    family = _with_descendants(_children(rows), [row for row in rows if row.process.pid == leader])
     return any(row.process.pid != leader and not row.zombie and int(row.process.started) > after for row in family)
 
 
-def _with_descendants(rows: Sequence[_Row], first: Iterable[_Row]) -> list[_Row]:
+def _children(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
+    """Return the rows by their parents' pids."""
     children: dict[int, list[_Row]] = {}
     for row in rows:
         children.setdefault(row.parent, []).append(row)
+    return children
+
+
+def _with_descendants(children: Mapping[int, Sequence[_Row]], first: Iterable[_Row]) -> list[_Row]:
     found: dict[int, _Row] = {}
     todo = list(first)
     while todo:
@@ -165,11 +192,6 @@ def variables(pid: int) -> dict[str, str]:
     """Return the environment that a process was started with; nothing where the system does not tell."""
     pairs = (os.fsdecode(entry).partition("=") for entry in _environment(pid))
     return {name: value for name, equals, value in pairs if equals}
-
-
-def _marked(pid: int, session: bytes, socket: bytes) -> bool:
-    entries = _environment(pid)
-    return session in entries and any(entry.startswith(socket) for entry in entries)
 
 
 def _ps_rows() -> list[_Row]:

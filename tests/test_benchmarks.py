@@ -133,7 +133,7 @@ def test_a_short_load_loses_nothing(tmp_path: Path) -> None:
     counts = {"sessions": 6, "minutes": 0.15, "clients": 3, "dashboards": 1, "agents": 0, "every": 1}
     words = [f"--{name}={count}" for name, count in counts.items()]
     argv = [sys.executable, f"{ROOT}/benchmarks/load.py", *words, "--agentmux", AGENTMUX, "--out", str(out)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["kind"] for line in lines[:2]] == ["run", "sample"]

@@ -50,6 +50,18 @@ CASES = {
 }
 
 
+MANY = 100
+FOR_EACH = 0.005
+"""Seconds of CPU; a look at the processes of this many sessions takes more."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what a process has used so far."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def tree(world: World, name: str) -> set[int]:
     """Return the processes of a session: by the mark in their environment, and the children of those."""
     info = world.info(name)
@@ -191,3 +203,16 @@ def test_killing_a_client_in_a_pipeline_is_no_error_in_the_log(world: World) -> 
         )
         assert following.wait(20) == 0
     world.run("kill", "-t", "api").ok()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks at /proc")
+def test_killing_many_sessions_takes_one_look_at_the_processes_and_not_one_for_each(world: World) -> None:
+    """A look for each blocks the server: with hundreds of them so long that the keeper takes it for dead."""
+    for number in range(MANY):
+        world.new(f"s{number}", "sleep", "600")
+    pid = server_pid(world)
+    before = cpu_seconds(pid)
+    world.run("kill", "--all").ok()
+    assert server_pid(world) == pid
+    assert cpu_seconds(pid) - before < MANY * FOR_EACH
+    assert world.names() == []

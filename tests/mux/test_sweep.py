@@ -51,19 +51,19 @@ def pids(found: set[Process]) -> set[int]:
 
 def test_the_leader_and_its_session_are_members() -> None:
     with started(new_session=True) as leader:
-        assert pids(sweep.members(leader.pid, SOCKET, 7)) == {leader.pid}
+        assert pids(sweep.Look(SOCKET).members(leader.pid, 7)) == {leader.pid}
 
 
 def test_a_descendant_that_left_the_session_and_the_environment_is_a_member() -> None:
     with started(PARENT, new_session=True) as leader:
         assert leader.stdout is not None
         child = int(leader.stdout.readline())
-        assert pids(sweep.members(leader.pid, SOCKET, 7)) == {leader.pid, child}
+        assert pids(sweep.Look(SOCKET).members(leader.pid, 7)) == {leader.pid, child}
 
 
 def test_a_marked_process_is_a_member_wherever_it_went() -> None:
     with started(env=MARKS, new_session=True) as stray:
-        assert pids(sweep.members(1 << 30, SOCKET, 7)) == {stray.pid}
+        assert pids(sweep.Look(SOCKET).members(1 << 30, 7)) == {stray.pid}
         assert pids(sweep.marked(SOCKET)) == {stray.pid}
 
 
@@ -78,18 +78,18 @@ def test_a_marked_process_is_a_member_wherever_it_went() -> None:
 )
 def test_similar_marks_are_another_sessions(env: dict[str, str]) -> None:
     with started(env=env, new_session=True):
-        assert sweep.members(1 << 30, SOCKET, 7) == set()
+        assert sweep.Look(SOCKET).members(1 << 30, 7) == set()
 
 
 def test_we_and_our_parent_are_never_members() -> None:
-    found = pids(sweep.members(os.getsid(0), SOCKET, 7)) | pids(sweep.members(os.getppid(), SOCKET, 7))
+    found = pids(sweep.Look(SOCKET).members(os.getsid(0), 7)) | pids(sweep.Look(SOCKET).members(os.getppid(), 7))
     assert not {os.getpid(), os.getppid()} & found
 
 
 def test_a_reused_pid_is_not_hit() -> None:
     with started(new_session=True) as other:
         sweep.kill([Process(other.pid, "1")])
-        (real,) = sweep.members(other.pid, SOCKET, 7)
+        (real,) = sweep.Look(SOCKET).members(other.pid, 7)
         assert sweep.alive(real)
         assert not sweep.alive(Process(other.pid, "1"))
         sweep.kill([real])
@@ -98,7 +98,7 @@ def test_a_reused_pid_is_not_hit() -> None:
 
 def test_what_is_gone_is_no_error() -> None:
     with started(new_session=True) as gone:
-        (process,) = sweep.members(gone.pid, SOCKET, 7)
+        (process,) = sweep.Look(SOCKET).members(gone.pid, 7)
         sweep.kill([process], signal.SIGTERM)
         gone.wait(5)
         sweep.kill([process])
@@ -107,11 +107,11 @@ def test_what_is_gone_is_no_error() -> None:
 
 def test_a_zombie_is_not_alive() -> None:
     with started(new_session=True) as process:
-        (it,) = sweep.members(process.pid, SOCKET, 7)
+        (it,) = sweep.Look(SOCKET).members(process.pid, 7)
         sweep.kill([it])
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert not sweep.alive(it)
-        assert sweep.members(process.pid, SOCKET, 7) == set()
+        assert sweep.Look(SOCKET).members(process.pid, 7) == set()
         assert it not in sweep.everything()
 
 
@@ -121,4 +121,4 @@ def test_a_name_may_hold_anything() -> None:
     with started(code, new_session=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert pids(sweep.members(process.pid, SOCKET, 7)) == {process.pid}
+        assert pids(sweep.Look(SOCKET).members(process.pid, 7)) == {process.pid}
