@@ -50,6 +50,7 @@ PURE = {
     "mux/evidence.py",
     "mux/errors.py",
     "mux/events.py",
+    "mux/foreign.py",
     "mux/hooks.py",
     "mux/html.py",
     "mux/keyboard.py",
