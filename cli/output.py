@@ -14,18 +14,15 @@ from collections.abc import Iterable, Mapping
 
 from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import coloured as coloured
+from agentmux.mux.foreign import printable as printable
+from agentmux.mux.foreign import safe as safe
 from agentmux.mux.mux import HIT, HIT_END, Mux, Record
 
 Facts = dict[str, object]
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
 _FIELD = re.compile(r"\{([a-z_]+(?:\.[^{}]+)?)\}")
-
-
-def safe(text: str) -> str:
-    """Return ``text`` with control, bidirectional and undecodable characters as escapes."""
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def facts(mux: Mux, row: Record) -> Facts:
@@ -93,11 +90,6 @@ def shown(key: str, value: object) -> str:
     if isinstance(value, list):
         return safe(" ".join(map(str, value)))
     return safe(str(value))
-
-
-def printable(text: str) -> str:
-    """Return ``text`` of several lines without what a terminal would act on, but for tabs and line ends."""
-    return "\n".join("\t".join(map(safe, line.split("\t"))) for line in text.split("\n"))
 
 
 def highlighted(snippet: str, on: str, off: str) -> str:

@@ -8,6 +8,7 @@ from agentmux.mux.asking import Asking
 from agentmux.mux.errors import BadUsage
 
 from ..app import Option
+from ..output import coloured, safe
 from .options import Json, Target
 
 
@@ -34,8 +35,9 @@ async def run(
         facts |= {"size": list(screen.size), "title": screen.title, "alternate": screen.alternate}
         asking.json(facts)
     else:
+        harmless = coloured if styled else safe
         for at in range(0, len(lines), 1000):
-            asking.write("".join(line + "\n" for line in lines[at : at + 1000]).encode("utf-8", "replace"))
+            asking.write("".join(harmless(line) + "\n" for line in lines[at : at + 1000]).encode())
             await asking.drained()
     if not session.live:
         session.release()

@@ -50,7 +50,7 @@ def run(
 
 
 def _prompt(asking: Asking, session: Session, number: str) -> Queued:
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > 18:  # SQLite's largest has 19 digits
         raise BadUsage(f"queue: {number!r} is no number of a prompt", hint="see: agentmux queue")
     prompt = asking.mux.courier.get(int(number))
     if prompt.session != session.id:

@@ -36,7 +36,7 @@ def run(
         f"cursor: {screen.cursor.x},{screen.cursor.y}",
         f"agentmux: {VERSION}, Python {platform.python_version()}, {platform.system()}",
         f"tested: {(profile.tested if profile else '') or '-'}",
-        *(f"because: {line}" for line in evidence.explained(verdict.status, verdict.reason, verdict.against)),
+        *(f"because: {safe(line)}" for line in evidence.explained(verdict.status, verdict.reason, verdict.against)),
         *(f"reading: {safe(evidence.sentence(one))}" for one in session.readings.values()),
         *(f"|{safe(row)}" for row in screen.text_rows(0, screen.size[1])),
     ]

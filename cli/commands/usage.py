@@ -45,7 +45,7 @@ def run(
     elif found:
         if len(found) > 1:
             found.append((("total", *["-"] * (len(wanted) - 1)), sum((taken for _, taken in found), Used())))
-        head = [*(word.removeprefix("label:").upper() for word in wanted), "IN", "CACHED", "OUT", "COST"]
+        head = [*(safe(word.removeprefix("label:").upper()) for word in wanted), "IN", "CACHED", "OUT", "COST"]
         body = [
             [*(safe(part or "-") for part in key), *(shown(name, value) for name, value in used(taken).items())]
             for key, taken in found

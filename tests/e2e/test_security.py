@@ -13,6 +13,8 @@ import pytest
 from programs import server_pid
 from world import AGENTMUX, World, wait_until
 
+from agentmux.cli import app
+from agentmux.cli.commands import COMMANDS
 from agentmux.mux import VERSION
 from agentmux.mux.protocol import MAX_BODY, PROTOCOL, Decoder, Kind, Request, encode, pack
 
@@ -305,3 +307,22 @@ def test_a_dash_session_cannot_write_to_the_terminal_of_who_lists_it(world: Worl
     terminal.type("\x02s")
     terminal.shows("evil")
     assert b"pwned\x07" not in terminal.everything()
+
+
+HUGE = ("9" * 30, "9" * 5000, "-" + "9" * 30, "nan", "inf", "\u00b2")
+"""Numbers that something in Python or SQLite does not take."""
+
+
+def test_a_number_beyond_all_bounds_is_an_ordinary_error(world: World) -> None:
+    world.new("one", "cat")
+    calls = [("queue", "drop", value) for value in HUGE] + [("info", "-t", value) for value in HUGE]
+    for command in COMMANDS:
+        for param in app.parser(command.name).params:
+            if param.type.name.startswith(("integer", "float")):
+                calls += [(command.name, f"{param.opts[-1]}={value}") for value in HUGE]
+    for words in calls:
+        if not words[0].startswith(("wait", "interrupt")):  # these wait for that long
+            assert "internal error" not in world.run(*words).err, words
+    for value in HUGE:
+        ran = world.run("info", env={"AGENTMUX": f"{world.socket},1", "AGENTMUX_SESSION": value})
+        assert "internal error" not in ran.err, value
