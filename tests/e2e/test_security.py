@@ -1,4 +1,20 @@
-"""Who may speak to a server, and what a hostile peer can't do."""
+"""Who may speak to a server, and what a hostile peer can't do.
+
+What agentmux-protocol(7) says under SECURITY is shown here, and where this list tells:
+
+Other users: here; tests/mux/test_paths.py, test_client.py (folders, links, peers), test_keeper.py (descriptors),
+tests/store/test_folders.py; tests/e2e/test_published.py (event streams), test_remembered.py (exports, backups).
+
+Programs in sessions: tests/mux/test_screen_guard.py (crashes), test_sieve.py (what passes), test_screen.py (titles,
+links, pastes), test_replay.py; tests/e2e/test_queries.py, test_environment.py, test_recording_crashes.py;
+test_remembered.py (passwords).
+
+Text of others: tests/e2e/test_foreign_text.py (each command), test_notifications.py (desktop, commands at events),
+test_hooks.py (ids of conversations, odd names of sockets), test_agent_logs.py (links and pipes in place of files),
+tests/mux/test_agentlog.py, test_sse.py (bounds, nonsense), test_export.py (pages), test_redact.py.
+
+Terminals: tests/e2e/test_hostile_terminals.py; tests/mux/test_clientterminal.py, test_keys.py; tests/cli/test_terminal.py.
+"""
 
 from __future__ import annotations
 
