@@ -2,8 +2,9 @@
 
 A query that reached a client's terminal would be answered a second time, and once per client. A notification or a
 clipboard is for the terminal of whoever leads, in a form that it knows. What programs wrap for tmux or screen to pass
-on is unwrapped. ``CSI 3 J`` would wipe the scrollback that belongs to the user, and what is remembered here. C1
-controls in UTF-8 are taken out: some terminals act on them, the emulator does not, and nobody looks for them here. All
+on is unwrapped. ``CSI 3 J`` would wipe the scrollback that belongs to the user, and what is remembered here; a
+status line is no part of a pane, and a terminal that writes into one shows no more of what is printed. C1 controls in
+UTF-8 are taken out: some terminals act on them, the emulator does not, and nobody looks for them here. All
 the rest passes unchanged, byte for byte.
 
 A sequence that is cut by the end of a chunk is held back while it can still become one of these: nothing visible is
@@ -50,9 +51,10 @@ _C1 = re.compile(rb"\xc2(?:[\x80-\x9f]|(?![\xa0-\xbf]))")
 
 # Control sequences. The final byte is looked at first: nearly all in a stream are SGR, cursor movements and modes.
 _CSI = rb"""
-    (?= [0-9;]*+ [ -/]*+ [cnxtJpwyRS|vu] | [=-?] [0-9;?]*+ \$?+ [cnmpquJS] )
+    (?= [0-9;]*+ [ -/]*+ [cnxtJpwyRS|vu}~] | [=-?] [0-9;?]*+ \$?+ [cnmpquJS] )
     (?:
         (?P<erase> \??+ 0*+ 3 J )               # erase the scrollback
+      | (?P<status> [0-9;]* \$[}~] )            # DECSASD, DECSSDT
       | (?P<soft> ! p )                         # DECSTR
       | (?P<keys> \? 0*+ 4 m | > 0*+ 4 ; \? m )  # modifyOtherKeys
       | (?P<dsr> \? (?:6|15|25|26) n )          # DSR as DEC has it
@@ -148,7 +150,7 @@ _MAYBE = re.compile(
 
 # Whether to look closer at all. With parameters and intermediates taken out, each final byte stands behind its
 # introducer, and one that matters is mapped to Q: 4 ms a megabyte of frames, where one match per ESC takes 10.
-_LOOK = bytes.maketrans(b"cnqptuxRyw|vZP_", b"Q" * 15)
+_LOOK = bytes.maketrans(b"cnqptuxRyw|v}~ZP_", b"Q" * 17)
 _PARAMETERS = bytes(range(0x20, 0x40))
 _ASKED = re.compile(rb"\?(?:4?m|[0-9;]*S)")  # XTQMODKEYS, XTSMGRAPHICS: their final bytes are common elsewhere
 _OSC_TO_LOOK_AT = re.compile(rb"\x1b\](?![0-28];)")  # not titles and links
@@ -240,7 +242,7 @@ class Sieve:
                 self._unwrap(inner if inner.endswith(b"\x07") else inner + b"\x1b\\", parts)
             elif kind == "mark":
                 parts += [(For.ALL, sequence), (For.NOTE, sequence)]
-            elif kind != "erase":
+            elif kind not in ("erase", "status"):
                 parts.append((_KINDS[kind], sequence))
         return at
 

@@ -13,7 +13,8 @@ Text of others: tests/e2e/test_foreign_text.py (each command), test_notification
 test_hooks.py (ids of conversations, odd names of sockets), test_agent_logs.py (links and pipes in place of files),
 tests/mux/test_agentlog.py, test_sse.py (bounds, nonsense), test_export.py (pages), test_redact.py.
 
-Terminals: tests/e2e/test_hostile_terminals.py; tests/mux/test_clientterminal.py, test_keys.py; tests/cli/test_terminal.py.
+Terminals: tests/e2e/test_hostile_terminals.py; tests/mux/test_clientterminal.py, test_keys.py;
+tests/cli/test_terminal.py.
 """
 
 from __future__ import annotations

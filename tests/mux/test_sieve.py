@@ -25,8 +25,9 @@ QUERIES = [
     *(b"\x1bP+q544e\x1b\\", b"\x1bP+q544e;436f\x1b\\", b"\x1bP$qm\x1b\\", b'\x1bP$q"p\x1b\\', b"\x1bP$q q\x1b\\"),
     *(b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\", b"\x1b_Ga=q;AAAA\x1b\\", b"\x1b_Ga=q\x1b\\", b"\x1b_25a1;s\x1b\\"),
     *(b"\x05", b"\x1b[3J", b"\x1b[03J", b"\x1b[?3J"),
+    *(b"\x1b[1$}", b"\x1b[$}", b"\x1b[2$~", b"\x1b[0;1$~"),
 ]
-"""What viewers never get: queries, and what erases the scrollback."""
+"""What viewers never get: queries, what erases the scrollback, what writes into a status line."""
 
 OTHERS = [
     *(
@@ -174,6 +175,8 @@ def test_anything_else_passes_wherever_it_is_cut(other: bytes) -> None:
         (b"\x1bc", [For.RESET]),
         (b"\x1b[!p", [For.SOFT_RESET]),
         (b"\x1b[3J", []),
+        (b"\x1b[1$}", []),
+        (b"\x1b[2$~", []),
         (b"\x05", []),
     ],
 )
@@ -270,7 +273,7 @@ def test_the_result_does_not_depend_on_the_chunks(parts: list[bytes], data: st.D
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(st.sampled_from([*OTHERS, *SIDE, *QUERIES]) | st.binary(max_size=6), max_size=8), st.data())
 def test_the_emulator_misses_nothing_but_what_is_answered_for_it(parts: list[bytes], data: st.DataObject) -> None:
-    stream = b"".join(parts).translate(None, b"\x05\xc2").replace(b"3J", b"") + b"\x1b[m"
+    stream = b"".join(parts).translate(None, b"\x05\xc2}~").replace(b"3J", b"") + b"\x1b[m"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     out = through([stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)])
     if not any(who in (For.RESET, For.NOTE) for who, _ in out) and b"\x1bP" not in stream:
