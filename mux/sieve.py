@@ -224,7 +224,8 @@ class Sieve:
         if _LEAD in data:
             if data.endswith(_LEAD):
                 data, self._lead = data[:-1], _LEAD
-            data = _C1.sub(b"", data)
+            if _C1.search(data):
+                data = _C1.sub(b"", data)
         return data
 
     def _take_out(self, data: bytes, stop: int, parts: list[Part]) -> int:
