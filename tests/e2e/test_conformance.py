@@ -28,7 +28,7 @@ SCRIPTS = [
 ]
 """Those of tmux's scripts that test what a terminal does, not tmux's own commands."""
 
-CHECKS = re.compile(r"^\s*(?:check_\w+|query(?:_timeout)?|assert_key)\s", re.MULTILINE)
+CHECKS = re.compile(r"^\s*(?:check_\w+|query(?:_timeout)?|assert_key)\s|\s--\s+'", re.MULTILINE)
 FAILED = re.compile(r"^(?:FAIL: (.*)|\[FAIL\] (\S+) -> .*)$", re.MULTILINE)
 
 

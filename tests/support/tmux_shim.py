@@ -148,7 +148,7 @@ def send(options: dict[str, str], words: list[str]) -> None:
         if word == LINE_END:
             agentmux("send", "-t", name, "--no-enter", word)
         else:
-            agentmux("send", "-t", name, "-k", word)
+            agentmux("send", "-t", name, "-k", word.replace("\\;", ";"))  # which would end the command
 
 
 def kill_server(options: dict[str, str], words: list[str]) -> None:
@@ -163,7 +163,7 @@ def has(options: dict[str, str], words: list[str]) -> None:
 
 
 def nothing(options: dict[str, str], words: list[str]) -> None:
-    """Take an option that changes nothing here."""
+    """Take what changes nothing here."""
 
 
 def read(options: dict[str, str], words: list[str]) -> None:
@@ -191,6 +191,7 @@ COMMANDS: dict[str, tuple[str, Any]] = {
     "has-session": ("t:", has),
     "set-option": ("gsuwpaqt:", nothing),
     "set-window-option": ("gat:", nothing),
+    "clear-history": ("Ht:", nothing),
     "load-buffer": ("b:", read),
 }
 ALIASES = {
