@@ -39,8 +39,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def fail(error: AgentmuxError) -> int:
     """Print ``error`` as every error is printed; return its exit status."""
+    from agentmux.mux.foreign import safe
+
     lines = [line for line in (error.problem, error.hint) if line]
-    write_all(2, "".join(f"agentmux: {line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    write_all(2, "".join(f"agentmux: {safe(line)}\n" for line in lines).encode())
     return error.status
 
 

@@ -15,9 +15,8 @@ from functools import lru_cache
 
 from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import safe
 from agentmux.mux.mux import HIT, HIT_END, Mux, Record
-
-from .safety import safe
 
 Facts = dict[str, object]
 

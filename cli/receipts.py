@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 from agentmux.mux.asking import Asking, Phase, Queued
 from agentmux.mux.errors import AgentmuxError
+from agentmux.mux.foreign import printable, safe
 from agentmux.mux.session import Session
 from agentmux.mux.turnend import End
 from agentmux.mux.verdict import Status
-
-from .safety import printable, safe
 
 LOST, TIMEOUT, EXITED, KILLED, NEEDED, QUEUED, REFUSED, UNCERTAIN, FAILED, INTERRUPTED = range(4, 14)
 """Exit statuses besides 0, for what was accepted or is done."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from agentmux.store.search import Found, Where
 from agentmux.store.usage import Used
 
 from .answers import Outcome
+from .foreign import as_json, safe
 from .onlooker import Facts, Onlooker, Picture
 from .playback import Keyframe
 from .progress import Progress
@@ -89,11 +89,11 @@ class Asking:
 
     def json(self, value: object) -> None:
         """Print ``value`` as one line of JSON."""
-        self.out(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode())
+        self.out(as_json(value))
 
     def err(self, text: str) -> None:
         """Print a line on the client's standard error, as ``agentmux: text``."""
-        self._peer.send(Kind.STDERR, f"agentmux: {text}\n".encode("utf-8", "backslashreplace"))
+        self._peer.send(Kind.STDERR, f"agentmux: {safe(text)}\n".encode())
 
     async def drained(self) -> None:
         """Wait while the client is behind: whoever prints much calls this in between."""
@@ -320,7 +320,7 @@ class Asking:
         env = self.request.env
         inside = env.get("AGENTMUX", "").rpartition(",")[0] == self.mux.socket
         number = env.get("AGENTMUX_SESSION", "")
-        return int(number) if inside and number.isdigit() else 0
+        return int(number) if inside and number.isdecimal() and len(number) < 19 else 0  # as SQLite has them
 
     def session(self, target: str | None) -> Session:
         """Return what ``-t`` names; without it the session we are in, else the last one used.

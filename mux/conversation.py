@@ -58,7 +58,7 @@ class Conversations:
         chosen = [(name, value) for name, value in options if name in self.chosen]
         chosen += [(word, after) for word, after in zip(rest, [*rest[1:], ""], strict=False) if word in self.chosen]
         if chosen:
-            ids = [value for _, value in chosen if re.fullmatch(self.id, value)]
+            ids = [value for _, value in chosen if self.names(value)]
             return list(words), ids[-1] if len(chosen) == 1 and ids else None
         if not self.start:
             return list(words), None
@@ -77,6 +77,10 @@ class Conversations:
         """Return the words that begin another conversation from one, and its id if that is known."""
         named = new if any("{new}" in word for word in self.fork) else None
         return [*self._kept(words), *_filled(self.fork, id=conversation, new=new)], named
+
+    def names(self, text: str) -> bool:
+        """Whether ``text`` can be the id of a conversation."""
+        return re.fullmatch(self.id, text) is not None
 
     def in_file(self, path: str) -> str | None:
         """Return the conversation that a file of the agent's belongs to."""

@@ -119,6 +119,8 @@ class EventStream:
         async with asyncio.timeout(ANSWER):
             reader, writer = await asyncio.open_connection(HOST, self._access.port, limit=HEAD)
         try:
+            if not listens(self._access.port):
+                return  # somebody else has got the port since: this connection may be theirs
             async with asyncio.timeout(ANSWER):
                 writer.write(self._access.request())
                 head = _headers(await reader.readuntil(b"\r\n\r\n"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import codecs
 import enum
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from agentmux.store.records import Kind, Record
 
 from . import html, transcript
+from .foreign import as_json, printable
 from .redact import NOTHING, Redaction, Redactor
 from .size import Size
 
@@ -140,7 +140,7 @@ def _asciicast(version: int, header: Header, records: Iterable[Record], redactio
         time = now - told if version == 3 else now
         told = now
         seconds, fraction = divmod(time, 1_000_000)
-        return f'[{seconds}.{fraction:06d}, "{code}", {json.dumps(data, ensure_ascii=False)}]\n'
+        return f'[{seconds}.{fraction:06d}, "{code}", {as_json(data)}]\n'
 
     for record in records:
         now = max(now, round(record.at * 1_000_000) - start)  # the clock may have been set back
@@ -191,7 +191,7 @@ def _asciicast_header(version: int, header: Header, redaction: Redaction) -> dic
 
 
 def _line(told: Mapping[str, object]) -> str:
-    return json.dumps(told, ensure_ascii=False) + "\n"
+    return as_json(told) + "\n"
 
 
 # The others
@@ -201,9 +201,9 @@ def _text(header: Header, records: Iterable[Record], redaction: Redaction) -> It
     redactor: Redactor[None] = Redactor(redaction)
     for row in transcript.rows(header.size, records):
         for _, text in redactor.feed(None, row + "\n"):
-            yield text
+            yield printable(text)
     for _, text in redactor.flush():
-        yield text
+        yield printable(text)
 
 
 def _json(record: Record) -> str:

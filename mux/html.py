@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from html import escape
 
+from .foreign import UNSAFE
 from .redact import NOTHING, Redaction, Redactor
 from .sgr import BASIC, PLAIN, Colour, Rgb, Style, rgb, runs
 
@@ -14,6 +15,7 @@ FOREGROUND: Rgb = (0xC8, 0xC8, 0xC8)
 BACKGROUND: Rgb = (0x14, 0x14, 0x14)
 
 _SAFE_LINK = re.compile(r"(?:https?://|mailto:)[!-~\xa1-\U0010ffff]+", re.IGNORECASE)
+_UNSEEN = re.compile(f"(?![\t\n])[{UNSAFE}]")
 _UNDERLINES = ("", "solid", "double", "wavy", "dotted", "dashed")
 
 
@@ -76,7 +78,7 @@ def _span(style: Style, text: str, redaction: Redaction) -> str:
     """Return text as it looks."""
     if style.invisible:
         text = re.sub(r"\S", " ", text)
-    body = _columns(text)
+    body = _columns(_UNSEEN.sub("", text))
     if style == PLAIN or not text:
         return body
     classes, declarations = _look(style)

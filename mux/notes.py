@@ -7,6 +7,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
+from .foreign import UNSAFE
 from .screenevents import Notification
 
 MAX_TEXT = 1024
@@ -15,7 +16,7 @@ MAX_TEXT = 1024
 MAX_OPEN = 8
 """Notifications that may be under way at once; the oldest is forgotten."""
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+_CONTROLS = re.compile(f"[{UNSAFE}]+")
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:

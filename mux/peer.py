@@ -11,6 +11,7 @@ from . import VERSION
 from .asking import Asking
 from .attachment import Attachment
 from .errors import AgentmuxError, ProtocolError
+from .foreign import safe
 from .outbox import Outbox
 from .protocol import PROTOCOL, Decoder, Kind, Request, encode, number, pack, unpack
 from .sessionerrors import StoreFailed
@@ -211,8 +212,8 @@ class Peer:
 
     def fail(self, error: AgentmuxError) -> None:
         """Tell an error as it is told everywhere, and close."""
-        lines = [f"agentmux: {line}\n" for line in (error.problem, error.hint) if line]
-        self.outbox.put(encode(Kind.STDERR, "".join(lines).encode("utf-8", "backslashreplace")))
+        lines = [f"agentmux: {safe(line)}\n" for line in (error.problem, error.hint) if line]
+        self.outbox.put(encode(Kind.STDERR, "".join(lines).encode()))
         self.exit(error.status, error=type(error).__name__)
 
     def exit(self, status: int, line: str = "", wait_for: int = 0, error: str = "") -> None:

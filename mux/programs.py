@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import os
 import re
 import shlex
@@ -110,5 +111,12 @@ def desktop_command(title: str, body: str) -> str:
         script = "display notification (item 2 of argv) with title (item 1 of argv)"
         words = ["osascript", "-e", f"on run argv\n{script}\nend run", title, body]
     else:
-        words = ["notify-send", "--app-name=agentmux", "--", title, body]
+        # notify-send takes backslashes for escapes, and what shows the body takes it for markup.
+        words = [
+            "notify-send",
+            "--app-name=agentmux",
+            "--",
+            title,
+            html.escape(body.replace("\\", 2 * "\\"), quote=False),
+        ]
     return shlex.join(words)

@@ -9,6 +9,7 @@ because it is a door: most of it says what each call means and costs, the work i
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from . import foreign
 from .emulator.errors import BadSnapshot, UnknownKey
 from .screenevents import (
     Bell,
@@ -233,7 +234,8 @@ class Screen:
 
     @property
     def title(self) -> str:
-        return self._terminal.string("TITLE")
+        """The title that the program gave, without what acts on a terminal."""
+        return foreign.without(self._terminal.string("TITLE"))
 
     @property
     def cwd(self) -> str:

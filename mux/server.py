@@ -25,6 +25,7 @@ from . import paths, screen
 from .client import launch_argv, peer_uid
 from .config import File
 from .errors import AgentmuxError
+from .foreign import printable
 from .keeperlink import KeeperLink
 from .mux import Mux
 from .peer import Peer
@@ -156,7 +157,7 @@ class Server:
 def log(text: str) -> None:
     """Write a line to the log, which is standard error; a full disk loses it."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    line = f"{stamp} server[{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
+    line = f"{stamp} server[{os.getpid()}] {printable(text)}\n".encode()
     with contextlib.suppress(OSError):  # whoever warns of the disk goes on, too
         os.write(2, line)
 

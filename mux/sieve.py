@@ -2,8 +2,10 @@
 
 A query that reached a client's terminal would be answered a second time, and once per client. A notification or a
 clipboard is for the terminal of whoever leads, in a form that it knows. What programs wrap for tmux or screen to pass
-on is unwrapped. ``CSI 3 J`` would wipe the scrollback that belongs to the user, and what is remembered here. All the
-rest passes unchanged, byte for byte.
+on is unwrapped. ``CSI 3 J`` would wipe the scrollback that belongs to the user, and what is remembered here; a
+status line is no part of a pane, and a terminal that writes into one shows no more of what is printed. C1 controls in
+UTF-8 are taken out: some terminals act on them, the emulator does not, and nobody looks for them here. All
+the rest passes unchanged, byte for byte.
 
 A sequence that is cut by the end of a chunk is held back while it can still become one of these: nothing visible is
 ever held, and never more than MAX_HELD bytes unless it is certainly one.
@@ -43,12 +45,16 @@ Part = tuple[For, bytes]
 _STRING = rb"[^\x07\x18\x1a\x1b]*+"
 _END = rb"(?:\x07|\x1b\\)"
 _ENQ = b"\x05"
+_LEAD = b"\xc2"
+# A lead byte without its second one, too: what is taken out behind it could make it a C1 control.
+_C1 = re.compile(rb"\xc2(?:[\x80-\x9f]|(?![\xa0-\xbf]))")
 
 # Control sequences. The final byte is looked at first: nearly all in a stream are SGR, cursor movements and modes.
 _CSI = rb"""
-    (?= [0-9;]*+ [ -/]*+ [cnxtJpwyRS|vu] | [=-?] [0-9;?]*+ \$?+ [cnmpquJS] )
+    (?= [0-9;]*+ [ -/]*+ [cnxtJpwyRS|vu}~] | [=-?] [0-9;?]*+ \$?+ [cnmpquJS] )
     (?:
         (?P<erase> \??+ 0*+ 3 J )               # erase the scrollback
+      | (?P<status> [0-9;]* \$[}~] )            # DECSASD, DECSSDT
       | (?P<soft> ! p )                         # DECSTR
       | (?P<keys> \? 0*+ 4 m | > 0*+ 4 ; \? m )  # modifyOtherKeys
       | (?P<dsr> \? (?:6|15|25|26) n )          # DSR as DEC has it
@@ -144,7 +150,7 @@ _MAYBE = re.compile(
 
 # Whether to look closer at all. With parameters and intermediates taken out, each final byte stands behind its
 # introducer, and one that matters is mapped to Q: 4 ms a megabyte of frames, where one match per ESC takes 10.
-_LOOK = bytes.maketrans(b"cnqptuxRyw|vZP_", b"Q" * 15)
+_LOOK = bytes.maketrans(b"cnqptuxRyw|v}~ZP_", b"Q" * 17)
 _PARAMETERS = bytes(range(0x20, 0x40))
 _ASKED = re.compile(rb"\?(?:4?m|[0-9;]*S)")  # XTQMODKEYS, XTSMGRAPHICS: their final bytes are common elsewhere
 _OSC_TO_LOOK_AT = re.compile(rb"\x1b\](?![0-28];)")  # not titles and links
@@ -161,17 +167,18 @@ def _suspicious(data: bytes) -> bool:
 class Sieve:
     """Takes one program's output apart, whatever its chunks are."""
 
-    __slots__ = ("_held", "_inside", "_nested")
+    __slots__ = ("_held", "_inside", "_lead", "_nested")
 
     def __init__(self, *, nested: int = 0) -> None:
         self._held = b""
+        self._lead = b""  # of what may become a C1 control
         self._inside = False  # of a string that only the emulator gets
         self._nested = nested
 
     @property
     def held(self) -> int:
         """How many bytes are held back: the start of a sequence that neither emulator nor viewers have."""
-        return len(self._held)
+        return len(self._held) + len(self._lead)
 
     @property
     def hidden(self) -> bool:
@@ -180,10 +187,11 @@ class Sieve:
 
     def resume(self, pending: bytes) -> None:
         """Go on behind ``pending``, the unfinished sequence that a restored emulator has."""
-        self._held, self._inside = b"", _SIDE_WITHOUT_END.match(pending) is not None
+        self._held, self._lead, self._inside = b"", b"", _SIDE_WITHOUT_END.match(pending) is not None
 
     def feed(self, data: bytes) -> list[Part]:
         """Return what ``data``, with what was held back, has for each, in order."""
+        data = self._without_controls(data)
         if self._held:
             data, self._held = self._held + data, b""
         parts: list[Part] = []
@@ -191,8 +199,6 @@ class Sieve:
             data = self._go_on(data, parts)
             if not data:
                 return parts
-        if _ENQ in data:
-            data = data.replace(_ENQ, b"")  # the answerback is empty
         at = 0
         if b"\x1b" in data:
             cut = None
@@ -210,6 +216,18 @@ class Sieve:
             parts.append((For.ALL, data[at:] if at else data))
         return parts
 
+    def _without_controls(self, data: bytes) -> bytes:
+        if self._lead:
+            data, self._lead = self._lead + data, b""
+        if _ENQ in data:
+            data = data.replace(_ENQ, b"")  # the answerback is empty
+        if _LEAD in data:
+            if data.endswith(_LEAD):
+                data, self._lead = data[:-1], _LEAD
+            if _C1.search(data):
+                data = _C1.sub(b"", data)
+        return data
+
     def _take_out(self, data: bytes, stop: int, parts: list[Part]) -> int:
         """Append what ``data`` has up to the last special sequence before ``stop``; return where that ends."""
         at = 0
@@ -225,7 +243,7 @@ class Sieve:
                 self._unwrap(inner if inner.endswith(b"\x07") else inner + b"\x1b\\", parts)
             elif kind == "mark":
                 parts += [(For.ALL, sequence), (For.NOTE, sequence)]
-            elif kind != "erase":
+            elif kind not in ("erase", "status"):
                 parts.append((_KINDS[kind], sequence))
         return at
 

@@ -151,8 +151,14 @@ class Statuses:
         self._owner.publish("hook", session, hook=event)
 
     def converses(self, session: Session, conversation: str | None) -> None:
-        """Remember the conversation that an agent has open, if it is another one now."""
-        if not conversation or conversation == session.row.conversation:
+        """Remember the conversation that an agent has open, if it is another one now.
+
+        What its profile says that no id looks like is none: it would stand on a command line and in paths.
+        """
+        profile = self.profile(session.row.argv)
+        if not conversation or conversation == session.row.conversation or profile is None:
+            return
+        if not profile.conversations.names(conversation):
             return
         rows = self._owner.stores.sessions
         try:
@@ -193,10 +199,10 @@ class Statuses:
         for session in self._owner.live():
             session.forward(event)
         if self._owner.config().text("notify-desktop") == "on":
-            self._owner.commands.run(desktop_command(notice.title, notice.body), {})
+            self._owner.commands.run(desktop_command(event.title, event.body), {})
         for number in notice.sessions:
             if (found := self._owner.known(number)) is not None:
-                self._owner.publish("notified", found, about=notice.kind, title=notice.title, body=notice.body)
+                self._owner.publish("notified", found, about=notice.kind, title=event.title, body=event.body)
 
 
 def _minute() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def write(folder: str, path: str, progress: Callable[[float], object] = lambda p
         FileExistsError: there is one.
         StoreError: something can't be read or written.
     """
-    partial = f"{path}.partial"
+    partial = f"{path}.{secrets.token_hex(4)}.partial"
     try:
         if os.path.lexists(path):
             raise FileExistsError(path)

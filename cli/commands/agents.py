@@ -11,12 +11,12 @@ from typing import Annotated
 
 from agentmux.mux import paths
 from agentmux.mux.errors import AgentmuxError, BadUsage
+from agentmux.mux.foreign import safe
 from agentmux.mux.profiles import Profile, Profiles, read
 
 from ..app import Argument, Option
 from ..main import fail, write_all
 from ..output import table
-from ..safety import safe
 from .options import Json
 
 PATIENCE = 10.0

@@ -8,10 +8,10 @@ from agentmux.mux.answering import Choice
 from agentmux.mux.answers import End
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import safe
 
 from ..app import Argument, Option
 from ..receipts import REFUSED, UNCERTAIN
-from ..safety import safe
 from .options import Json, Target
 
 STATUSES = {End.ANSWERED: 0, End.REFUSED: REFUSED, End.UNCERTAIN: UNCERTAIN}

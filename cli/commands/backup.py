@@ -6,6 +6,7 @@ from typing import Annotated
 
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import AgentmuxError
+from agentmux.mux.foreign import safe
 
 from ..app import Argument
 from ..output import size
@@ -22,5 +23,5 @@ async def run(
             written = await asking.mux.memory.backup(path, progress.at)
     except FileExistsError:
         raise AgentmuxError(f"there is a file {file!r} already", hint="choose another name") from None
-    asking.out(f"wrote {file}: {written.files} files, {size(written.size)}")
+    asking.out(f"wrote {safe(file)}: {written.files} files, {size(written.size)}")
     return None

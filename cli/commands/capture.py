@@ -6,6 +6,7 @@ from typing import Annotated
 
 from agentmux.mux.asking import Asking, Facts, Picture
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import coloured, safe
 from agentmux.mux.session import Session
 
 from ..app import Option
@@ -53,8 +54,9 @@ async def _print(asking: Asking, session: Session, start: str, end: str, *, styl
         shown = Facts(screen.size, screen.cursor, screen.title, screen.alternate)
         asking.json({"rows": lines, "first": first, **_values(shown)})
     else:
+        harmless = coloured if styled else safe
         for at in range(0, len(lines), 1000):
-            asking.write("".join(line + "\n" for line in lines[at : at + 1000]).encode("utf-8", "replace"))
+            asking.write("".join(harmless(line) + "\n" for line in lines[at : at + 1000]).encode())
             await asking.drained()
 
 

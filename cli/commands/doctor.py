@@ -14,6 +14,7 @@ from agentmux.mux import VERSION, paths
 from agentmux.mux.checkup import check
 from agentmux.mux.config import File
 from agentmux.mux.errors import AgentmuxError, NoServer
+from agentmux.mux.foreign import safe
 from agentmux.mux.progress import Progress
 
 from ..local import ask
@@ -35,8 +36,9 @@ def run(socket: str, json: Json = False) -> int | None:
         write_all(1, json_.dumps(rows).encode() + b"\n")
     else:
         for what, ok, found, hint in findings:
-            lines = f"{'ok  ' if ok else 'LOOK'}  {what}: {found}\n" + (f"      {hint}\n" if hint and not ok else "")
-            write_all(1, lines.encode("utf-8", "replace"))
+            lines = f"{'ok  ' if ok else 'LOOK'}  {what}: {safe(found)}\n"
+            lines += f"      {safe(hint)}\n" if hint and not ok else ""
+            write_all(1, lines.encode())
     return 0 if all(ok for _, ok, _, _ in findings) else 1
 
 

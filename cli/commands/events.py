@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from agentmux.mux.asking import Asking
 from agentmux.mux.events import Happened
+from agentmux.mux.foreign import safe
 
-from ..safety import safe
 from .options import Json, Target
 
 
@@ -28,4 +28,4 @@ async def run(asking: Asking, target: Target = None, json: Json = False) -> int 
 def _line(event: Happened) -> str:
     at = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     facts = " ".join(f"{key}={safe(str(value))}" for key, value in event.facts.items())
-    return f"{at} {event.kind} {event.session} {event.name} {facts}".rstrip()
+    return f"{at} {event.kind} {event.session} {safe(event.name)} {facts}".rstrip()

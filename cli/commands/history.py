@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.foreign import safe
 
 from ..app import Argument, Option
 from ..output import first_line, table, when
-from ..safety import safe
 from .options import Json
 
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from agentmux.mux import dialog, evidence
 from agentmux.mux.asking import Asking
+from agentmux.mux.foreign import safe
 from agentmux.mux.session import Session
 from agentmux.mux.verdict import Status
 
 from ..app import Option
 from ..output import age
-from ..safety import safe
 from ..watching import again_and_again
 from .options import Json
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.foreign import safe
 
 from ..output import facts, shown
-from ..safety import safe
 from .options import Json, Target
 
 

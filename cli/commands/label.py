@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.foreign import safe
 
 from ..app import Argument
-from ..safety import safe
 from . import options
 from .options import Json, Target
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.foreign import printable
 from agentmux.mux.sessionerrors import NoReply
 
-from ..safety import printable
 from .options import Target
 
 

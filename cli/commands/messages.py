@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from agentmux.mux.asking import Asking
+from agentmux.mux.foreign import printable
 
 from ..app import Option
 from ..output import when
-from ..safety import printable
 from .options import Json, Target
 
 

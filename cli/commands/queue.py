@@ -7,12 +7,12 @@ from typing import Annotated
 from agentmux.mux.asking import Asking, Phase, Queued
 from agentmux.mux.delivery import deliverable
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import safe
 from agentmux.mux.session import Session
 from agentmux.mux.sessionerrors import NotQueued
 
 from ..app import Argument, Option
 from ..output import first_line, table, when
-from ..safety import safe
 from .options import Json, Target
 
 ACTIONS = ("edit", "move", "drop", "pause", "resume")
@@ -51,7 +51,7 @@ def run(
 
 
 def _prompt(asking: Asking, session: Session, number: str) -> Queued:
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > 18:  # SQLite's largest has 19 digits
         raise BadUsage(f"queue: {number!r} is no number of a prompt", hint="see: agentmux queue")
     prompt = asking.mux.courier.get(int(number))
     if prompt.session != session.id:

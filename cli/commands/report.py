@@ -9,9 +9,9 @@ from typing import Annotated
 
 from agentmux.mux import VERSION, evidence
 from agentmux.mux.asking import Asking
+from agentmux.mux.foreign import safe
 
 from ..app import Option
-from ..safety import safe
 from .options import Target
 
 SECRETS = r"\b(?:sk|pk|rk|gh[opsu]|github_pat|xox[abpr]|AKIA|AIza|glpat|npm)[-_]?[A-Za-z0-9_-]{12,}"
@@ -36,7 +36,7 @@ def run(
         f"cursor: {screen.cursor.x},{screen.cursor.y}",
         f"agentmux: {VERSION}, Python {platform.python_version()}, {platform.system()}",
         f"tested: {(profile.tested if profile else '') or '-'}",
-        *(f"because: {line}" for line in evidence.explained(verdict.status, verdict.reason, verdict.against)),
+        *(f"because: {safe(line)}" for line in evidence.explained(verdict.status, verdict.reason, verdict.against)),
         *(f"reading: {safe(evidence.sentence(one))}" for one in session.readings.values()),
         *(f"|{safe(row)}" for row in screen.text_rows(0, screen.size[1])),
     ]

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from agentmux.mux.asking import Asking, Found, Where
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import safe
 
 from ..app import Argument, Option
 from ..output import highlighted, when
-from ..safety import safe
 from .options import Json, Target, ago
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from agentmux.mux import VERSION, paths
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import NoServer
+from agentmux.mux.foreign import printable, safe
 
 from ..app import Argument, Option
 from .kill_server import stop
@@ -44,7 +45,7 @@ async def run(
         if json:
             asking.json(facts)
         else:
-            asking.out("\n".join(f"{key.ljust(10)}  {value}" for key, value in facts.items()))
+            asking.out("\n".join(f"{key.ljust(10)}  {safe(str(value))}" for key, value in facts.items()))
     elif action is Action.STOP:
         await stop(asking)
     elif action is Action.UPGRADE:
@@ -56,9 +57,10 @@ async def run(
 
 async def _log(asking: Asking) -> None:
     try:
-        with open(paths.log_file(asking.mux.socket), "rb") as file:  # noqa: ASYNC230 - a local file, read in pieces
-            while data := file.read(1 << 16):
-                asking.write(data)
+        path = paths.log_file(asking.mux.socket)
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:  # noqa: ASYNC230 - read in pieces
+            while text := file.read(1 << 16):
+                asking.write(printable(text).encode())
                 await asking.drained()
     except FileNotFoundError:
         raise NoServer(asking.mux.socket) from None

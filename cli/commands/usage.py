@@ -6,11 +6,11 @@ from typing import Annotated
 
 from agentmux.mux.asking import Asking, Used
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import safe
 from agentmux.mux.mux import Record
 
 from ..app import Option
 from ..output import shown, table, used
-from ..safety import safe
 from .options import Json, Targets, ago
 
 BY = ("day", "session", "agent", "label:KEY")
@@ -46,7 +46,7 @@ def run(
     elif found:
         if len(found) > 1:
             found.append((("total", *["-"] * (len(wanted) - 1)), sum((taken for _, taken in found), Used())))
-        head = [*(word.removeprefix("label:").upper() for word in wanted), "IN", "CACHED", "OUT", "COST"]
+        head = [*(safe(word.removeprefix("label:").upper()) for word in wanted), "IN", "CACHED", "OUT", "COST"]
         body = [
             [*(safe(part or "-") for part in key), *(shown(name, value) for name, value in used(taken).items())]
             for key, taken in found

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from agentmux.mux import dialog, evidence
 from agentmux.mux.asking import NOTE, Asking, Entry
+from agentmux.mux.foreign import safe
 from agentmux.mux.verdict import Source, Status, Verdict
 
 from ..app import Option
 from ..output import age, ahead, when
-from ..safety import safe
 from .options import Json, Target
 
 ENTRIES = 50

@@ -28,8 +28,8 @@ from prompt_toolkit.styles import Style
 
 from agentmux.api.model import Event, Info
 from agentmux.mux.errors import AgentmuxError
+from agentmux.mux.foreign import safe
 
-from ..safety import safe
 from .ahead import TypedAhead
 from .bar import RECALLED, Bar, Mentions
 from .dialogs import Dialogs

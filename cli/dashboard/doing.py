@@ -15,9 +15,9 @@ from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
 
 from agentmux.api.model import Info
 from agentmux.mux.errors import AgentmuxError, BadUsage
+from agentmux.mux.foreign import safe
 
 from ..cells import wrapped
-from ..safety import safe
 from . import lines
 from .dialogs import Choice, Field
 from .keymap import ACTIONS, BY_NAME, Action, Needs, Section, keys_of

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from agentmux.api.model import Info
 from agentmux.mux.errors import AgentmuxError
+from agentmux.mux.foreign import safe
 
 from ..cells import fitted
-from ..safety import safe
 from . import lines
 from .controls import Drawn, drawn
 from .lines import Piece

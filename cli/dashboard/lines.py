@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentmux.api.model import Info, Status
+from agentmux.mux.foreign import safe
 
 from ..cells import cut, fitted, width
-from ..safety import safe
 from .keymap import BY_NAME, Action, keys_of
 from .model import Group, Heading, group_of
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from agentmux.api.model import Info
 from agentmux.mux.errors import AgentmuxError
+from agentmux.mux.foreign import safe
 
 from ..cells import wrapped
-from ..safety import safe
 from .controls import Drawn, drawn
 from .lines import Piece
 from .link import Link, Start

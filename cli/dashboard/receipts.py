@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..safety import safe
+from agentmux.mux.foreign import safe
 
 KEPT = 100
 """Prompts whose fate is followed: the newest."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import compress, pairwise
 from typing import Any
 
+from ..foreign import without
 from .ffi import ffi, lib
 from .terminal import Terminal, check, new_sized
 
@@ -248,7 +249,10 @@ class Grid:
             return self.link(x, y, ref)
         if code:
             check(code, "hyperlink_uri")
-        return _CONTROL.sub(b"", ffi.buffer(self._memory, length[0])[:])
+        target: bytes = ffi.buffer(self._memory, length[0])[:]
+        if target.isascii():
+            return _CONTROL.sub(b"", target)
+        return without(target.decode("utf-8", "ignore")).encode()
 
     def encode(
         self,

@@ -9,6 +9,7 @@ modes, and which of 47, 1047 and 1049 entered the alternate screen.
 import re
 from typing import Any, NamedTuple
 
+from ..foreign import without
 from ..reset import ANSI_MODES, MODES, PRELUDE, mode
 from . import clone
 from .cells import RESET, Grid
@@ -231,5 +232,5 @@ def _rgb(colour: Any) -> bytes:
 
 
 def title(terminal: Terminal) -> bytes:
-    text = terminal.string("TITLE")
+    text = without(terminal.string("TITLE"))
     return b"\x1b]2;" + text.encode() + b"\x1b\\" if text else b""

@@ -15,6 +15,7 @@ import re
 
 from .terminal import Terminal
 
+_DEL = b"\x7f"
 _NEVER_ON = (40, 2027)
 _POOL = 10_000
 """Characters that the REPs of one feed may repeat beyond a line's width each: 30 ms at the worst."""
@@ -46,6 +47,8 @@ class Guard:
 
     def feed(self, terminal: Terminal, data: bytes, ground: bool, columns: int) -> None:
         """Write ``data``; ``ground`` says whether the terminal is between sequences."""
+        if _DEL in data:
+            data = data.replace(_DEL, b"")  # no terminal shows it, the library would
         if ground and b"\x1b" not in data:
             terminal.write(data)
             return

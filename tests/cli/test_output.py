@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmux.cli.output import Facts, age, facts, formatted, matches, shown, table
-from agentmux.cli.safety import safe
 from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
+from agentmux.mux.foreign import safe
 from agentmux.mux.mux import Mux, Record
 from agentmux.mux.verdict import Status, Verdict
 

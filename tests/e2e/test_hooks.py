@@ -7,12 +7,16 @@ import os
 import signal
 import time
 
+import pytest
 from world import World, wait_until
 
 PROFILE = """
 title = "Ours"
 [recognise]
 commands = ["ours"]
+[conversation]
+id = '[a-z][a-z0-9 ]*'
+resume = ["--resume", "{id}"]
 [hooks]
 words = ["--hooks", '{hooks}']
 unless = ["--hooks"]
@@ -65,6 +69,30 @@ def test_the_conversation_counts_and_not_the_environment(world: World) -> None:
     world.run("send", "-t", "one", 'Begin {"session_id": "of two"}').ok()
     world.does("two", "working")
     assert world.info("one")["status"] == "idle"
+
+
+@pytest.mark.parametrize("evil", ["--dangerously", "../../secrets", "c1\n", "c1;x", "\x1b]0;x\x07", "*", ""])
+def test_what_is_no_id_of_a_conversation_names_none(world: World, evil: str) -> None:
+    """It would stand on a command line and in the name of a file."""
+    ours(world, "one")
+    for told in ({"session_id": "c1"}, {"session_id": evil, "message": evil}):
+        world.run("send", "-t", "one", f"Begin {json.dumps(told)}").ok()
+        world.does("one", "working")
+        world.run("send", "-t", "one", "End {}").ok()
+        world.does("one", "idle")
+    assert world.info("one")["conversation"] == "c1"
+
+
+def test_hooks_find_a_server_whose_socket_has_an_odd_name(world: World) -> None:
+    """The hooks' command is a shell's, inside JSON, on a command line."""
+    path = f"{world.root}/o'\"x $(touch pwned)\n\\;`id`&/s {{hooks}}"
+    world.sockets.append(path)
+    agent = world.agent(PROFILE, AGENT)
+    world.run("-S", path, "new", "-d", "-s", "one", "--", agent).ok()
+    wait_until(lambda: "[" in world.run("-S", path, "capture", "-t", "one").ok().out, what="start")
+    world.run("-S", path, "send", "-t", "one", 'Ask {"message": "May I?"}').ok()
+    wait_until(lambda: world.run("-S", path, "info", "-t", "one", "--json").ok().json["asks"] == "May I?", what="hook")
+    assert not os.path.exists(f"{world.home}/pwned")
 
 
 def test_without_hooks_nothing_is_added(world: World) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import sys
 import time
 
+import pytest
+from hostile import CORPUS, acts
 from world import World, wait_until
 
 WAITS = "print('\\033]7501;state=' + input() + '\\a', end='', flush=True); input()"
@@ -78,3 +82,29 @@ def test_a_command_that_fails_is_in_the_log(world: World) -> None:
     world.new("one", "cat")
     world.run("rename", "-t", "one", "other").ok()
     wait_until(lambda: "hook: ended with 3: exit 3" in world.log, what="line in the log")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="osascript shows a text as it is")
+def test_the_desktop_shows_what_others_wrote_as_text(world: World) -> None:
+    """notify-send takes backslashes in a body for escapes, and what shows it takes it for markup."""
+    folder = os.path.join(world.home, "bin")
+    os.mkdir(folder)
+    with open(os.open(f"{folder}/notify-send", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+        file.write(f'#!/bin/sh\ncd {world.home}\nfor word; do printf "%s\\0" "$word"; done > new\nmv new got\n')
+    world.env["PATH"] = f"{folder}:{world.env['PATH']}"
+    world.configure('notify-desktop = "on"\n')
+    world.python("one", WAITS)
+    evil = "--icon=x '; touch pwned; $(touch pwned) `touch pwned` \\033[31m <b>&amp;</b>" + "".join(CORPUS.values())
+    message = base64.b64encode(evil.encode("utf-8", "surrogateescape")).decode()
+    world.run("send", "-t", "one", f"blocked:kind=permission:msg={message}").ok()
+    wait_until(lambda: os.path.exists(f"{world.home}/got"), what="notification")
+    with open(f"{world.home}/got", "rb") as got:
+        words = got.read().split(b"\0")[:-1]
+    assert words[:3] == [b"--app-name=agentmux", b"--", b"agentmux: one"]
+    [body] = words[3:]
+    assert body.startswith(b"waits for approval: --icon=x '; touch pwned; $(touch pwned)")
+    assert b"\\\\033[31m &lt;b&gt;&amp;amp;&lt;/b&gt;" in body
+    assert not acts(body)
+    assert "pwned" not in os.listdir(world.home) + os.listdir("/")
+    world.run("send", "-t", "one", "").ok()
+    world.exited("one")

@@ -31,6 +31,8 @@ FILE = (
 title = "Ours"
 [recognise]
 commands = ["ours"]
+[conversation]
+id = "c[0-9]"
 [published]
 file = ["$OURS/{pid}.json"]
 pid = "pid"

@@ -350,6 +350,19 @@ def test_a_backup_is_another_data_folder(world: World) -> None:
     assert len(world.run("search", "keep", "--json").ok().json) == 3
 
 
+def test_a_backup_touches_no_file_that_is_there(world: World) -> None:
+    world.new("api", "cat")
+    for name in ("new.tar.partial", "elsewhere"):
+        with open(f"{world.home}/{name}", "w") as file:
+            file.write("mine")
+    os.symlink("elsewhere", f"{world.home}/link.tar")
+    world.run("backup", "link.tar").failed("there is a file 'link.tar' already", "choose")
+    world.run("backup", "new.tar").ok()
+    for name in ("new.tar.partial", "elsewhere"):
+        with open(f"{world.home}/{name}") as file:
+            assert file.read() == "mine"
+
+
 def test_what_nothing_names_is_collected(world: World) -> None:
     world.new("api", "cat")
     folder = f"{world.data}/blobs/ab"

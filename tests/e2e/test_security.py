@@ -1,4 +1,21 @@
-"""Who may speak to a server, and what a hostile peer can't do."""
+"""Who may speak to a server, and what a hostile peer can't do.
+
+What agentmux-protocol(7) says under SECURITY is shown here, and where this list tells:
+
+Other users: here; tests/mux/test_paths.py, test_client.py (folders, links, peers), test_keeper.py (descriptors),
+tests/store/test_folders.py; tests/e2e/test_published.py (event streams), test_remembered.py (exports, backups).
+
+Programs in sessions: tests/mux/test_screen_guard.py (crashes), test_sieve.py (what passes), test_screen.py (titles,
+links, pastes), test_replay.py; tests/e2e/test_queries.py, test_environment.py, test_recording_crashes.py;
+test_remembered.py (passwords).
+
+Text of others: tests/e2e/test_foreign_text.py (each command), test_notifications.py (desktop, commands at events),
+test_hooks.py (ids of conversations, odd names of sockets), test_agent_logs.py (links and pipes in place of files),
+tests/mux/test_agentlog.py, test_sse.py (bounds, nonsense), test_export.py (pages), test_redact.py.
+
+Terminals: tests/e2e/test_hostile_terminals.py; tests/mux/test_clientterminal.py, test_keys.py;
+tests/cli/test_terminal.py.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +30,8 @@ import pytest
 from programs import server_pid
 from world import AGENTMUX, World, wait_until
 
+from agentmux.cli import app
+from agentmux.cli.commands import COMMANDS
 from agentmux.mux import VERSION
 from agentmux.mux.protocol import MAX_BODY, PROTOCOL, Decoder, Kind, Request, encode, pack
 
@@ -305,3 +324,22 @@ def test_a_dash_session_cannot_write_to_the_terminal_of_who_lists_it(world: Worl
     terminal.type("\x02s")
     terminal.shows("evil")
     assert b"pwned\x07" not in terminal.everything()
+
+
+HUGE = ("9" * 30, "9" * 5000, "-" + "9" * 30, "nan", "inf", "\u00b2")
+"""Numbers that something in Python or SQLite does not take."""
+
+
+def test_a_number_beyond_all_bounds_is_an_ordinary_error(world: World) -> None:
+    world.new("one", "cat")
+    calls = [("queue", "drop", value) for value in HUGE] + [("info", "-t", value) for value in HUGE]
+    for command in COMMANDS:
+        for param in app.parser(command.name).params:
+            if param.type.name.startswith(("integer", "float")):
+                calls += [(command.name, f"{param.opts[-1]}={value}") for value in HUGE]
+    for words in calls:
+        if not words[0].startswith(("wait", "interrupt")):  # these wait for that long
+            assert "internal error" not in world.run(*words).err, words
+    for value in HUGE:
+        ran = world.run("info", env={"AGENTMUX": f"{world.socket},1", "AGENTMUX_SESSION": value})
+        assert "internal error" not in ran.err, value

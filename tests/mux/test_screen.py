@@ -325,3 +325,36 @@ def test_input_modes_are_all_said() -> None:
     client.feed(screen.input_modes())
     assert client.keys(["Up", "C-c"]) == screen.keys(["Up", "C-c"])
     assert client.bracketed_paste and not client.mouse_tracking and client.kitty_flags == 5
+
+
+# Hostile text
+
+
+def test_del_is_no_character() -> None:
+    screen, beside = Screen((20, 2)), Screen((20, 2))
+    screen.feed(b"a\x7fb\x1b[3\x7f1mc\x7f")
+    beside.feed(b"ab\x1b[31mc")
+    assert screen.text_rows(0, 1, styled=True) == beside.text_rows(0, 1, styled=True)
+    assert screen.cursor == beside.cursor
+
+
+HOSTILE = "x\x9b31m\x9c\x9d0;y\x9c\x85\u202e\u2028z"
+
+
+def test_a_title_has_nothing_that_acts_on_a_terminal() -> None:
+    screen = Screen((20, 2))
+    screen.feed(f"\x1b]2;{HOSTILE}\x1b\\".encode())
+    assert screen.title == "x31m0;yz"
+    assert screen.dump().endswith(b"\x1b]2;x31m0;yz\x1b\\")
+
+
+def test_a_link_has_nothing_that_acts_on_a_terminal() -> None:
+    screen = Screen((20, 2))
+    screen.feed(b"\x1b]8;;http://" + HOSTILE.encode() + b"\x9c\xff\x1b\\here\x1b]8;;\x1b\\")
+    wanted = b"\x1b]8;;http://x31m0;yz\x1b\\here"
+    assert wanted in screen.dump()
+    assert wanted in screen.view((10, 2)).frame()
+    assert wanted.decode() in screen.text_rows(0, 1, styled=True, links=True)[0]
+    kept = Screen((20, 2))
+    kept.feed("\x1b]8;;http://x/\u00e9?a=%20\x1b\\here".encode())
+    assert "http://x/\u00e9?a=%20".encode() in kept.dump()

@@ -1,5 +1,6 @@
 """What of the output is for whom, however it is cut; what is for viewers is never touched or held for long."""
 
+import re
 import time
 
 import pytest
@@ -24,8 +25,9 @@ QUERIES = [
     *(b"\x1bP+q544e\x1b\\", b"\x1bP+q544e;436f\x1b\\", b"\x1bP$qm\x1b\\", b'\x1bP$q"p\x1b\\', b"\x1bP$q q\x1b\\"),
     *(b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\", b"\x1b_Ga=q;AAAA\x1b\\", b"\x1b_Ga=q\x1b\\", b"\x1b_25a1;s\x1b\\"),
     *(b"\x05", b"\x1b[3J", b"\x1b[03J", b"\x1b[?3J"),
+    *(b"\x1b[1$}", b"\x1b[$}", b"\x1b[2$~", b"\x1b[0;1$~"),
 ]
-"""What viewers never get: queries, and what erases the scrollback."""
+"""What viewers never get: queries, what erases the scrollback, what writes into a status line."""
 
 OTHERS = [
     *(
@@ -173,6 +175,8 @@ def test_anything_else_passes_wherever_it_is_cut(other: bytes) -> None:
         (b"\x1bc", [For.RESET]),
         (b"\x1b[!p", [For.SOFT_RESET]),
         (b"\x1b[3J", []),
+        (b"\x1b[1$}", []),
+        (b"\x1b[2$~", []),
         (b"\x05", []),
     ],
 )
@@ -255,7 +259,10 @@ def test_of_what_is_wrapped_and_has_no_end_only_so_much_is_held() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(
-    st.lists(st.sampled_from([*OTHERS, *QUERIES, *SIDE, *NOTES, *ANSWERS, *MARKS, b"\x1bc"]), max_size=12), st.data()
+    st.lists(
+        st.sampled_from([*OTHERS, *QUERIES, *SIDE, *NOTES, *ANSWERS, *MARKS, b"\x1bc", b"\xc2", b"\x9bc"]), max_size=12
+    ),
+    st.data(),
 )
 def test_the_result_does_not_depend_on_the_chunks(parts: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(parts) + b"\x1b[m"
@@ -266,7 +273,7 @@ def test_the_result_does_not_depend_on_the_chunks(parts: list[bytes], data: st.D
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(st.sampled_from([*OTHERS, *SIDE, *QUERIES]) | st.binary(max_size=6), max_size=8), st.data())
 def test_the_emulator_misses_nothing_but_what_is_answered_for_it(parts: list[bytes], data: st.DataObject) -> None:
-    stream = b"".join(parts).replace(b"\x05", b"").replace(b"3J", b"") + b"\x1b[m"
+    stream = b"".join(parts).translate(None, b"\x05\xc2}~").replace(b"3J", b"") + b"\x1b[m"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     out = through([stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)])
     if not any(who in (For.RESET, For.NOTE) for who, _ in out) and b"\x1bP" not in stream:
@@ -322,3 +329,34 @@ def test_no_input_is_slow(data: bytes) -> None:
     for at in range(0, len(data), 16_384):
         sieve.feed(data[at : at + 16_384])
     assert time.process_time() - start < 1
+
+
+C1 = [*(chr(number).encode() for number in range(0x80, 0xA0)), "\x9d52;c;aGk=\x9c".encode(), "\x9bc".encode()]
+
+
+@pytest.mark.parametrize("control", C1)
+def test_a_c1_control_in_utf_8_reaches_nobody_wherever_it_is_cut(control: bytes) -> None:
+    """xterm and VTE act on them, the emulator does not: with them a program gets past the sieve."""
+    harmless = re.sub(rb"\xc2[\x80-\x9f]", b"", control)
+    for before, after in ((b"", b""), (b"a\x1b[1m", b"\x1b[0mb"), ("\u00e9\u00a0".encode(), "\u00bf".encode())):
+        for pieces in cuts_of(before + control + after):
+            sieve = Sieve()
+            parts = through(pieces, sieve)
+            assert shown(parts) == fed(parts) == before + harmless + after, pieces
+            assert sieve.held == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xc2\xc2\x9b\x9bc",
+        b"\xc2\x05\x9bc",
+        b"\xc2\x1b[c\x9bc",
+        b"\xc2\x1b[3J\x9bc",
+        b"\xc2\xc2\xc2\x9b",
+        b"\xe2\xc2\x9b",
+    ],
+)
+def test_taking_something_out_makes_no_c1_control(data: bytes) -> None:
+    for pieces in cuts_of(data):
+        assert not re.search(rb"\xc2[\x80-\x9f]", shown(through([*pieces, b"."]))), pieces
