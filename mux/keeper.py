@@ -390,6 +390,26 @@ def spawn(request: Body) -> tuple[int, int]:
     return terminal.pid, terminal.fd
 
 
+def listen(path: str) -> int:
+    """Return a socket that listens on ``path``, in place of one that nobody listens on any more.
+
+    Raises:
+        OSError: EADDRINUSE, somebody listens there; else we can't.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        if probe.connect_ex(path) in (0, errno.EAGAIN):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+        os.chmod(path, 0o600)
+        sock.listen(128)
+        return sock.detach()
+
+
 class Keeper:
     """The loop. Each turn waits once and then looks at everything, so no wake-up can be lost."""
 
@@ -419,20 +439,8 @@ class Keeper:
         Raises:
             OSError: we can't, or somebody listens there already.
         """
-        path = self.config["socket"]
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.setblocking(False)
-            if probe.connect_ex(path) in (0, errno.EAGAIN):
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.lstat(path).st_mode):
-                os.unlink(path)
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.bind(path)
-            os.chmod(path, 0o600)
-            sock.listen(128)
-            self.listener = sock.detach()
-        self.inode = _inode(path)
+        self.listener = listen(self.config["socket"])
+        self.inode = _inode(self.config["socket"])
 
     def serve(self, link: socket.socket, pid: int) -> None:
         """Take a new server. ``pid`` 0 means that it is not our child, and HELLO will tell."""
@@ -448,7 +456,7 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGALRM, _on_alarm)
         signal.signal(signal.SIGTERM, self._on_term)
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1):  # the last is for servers
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         while True:

@@ -134,6 +134,7 @@ class Mux:
         profiles: Profiles,
         argv: tuple[list[str], list[str]],
         on_listener: Callable[[int], None],
+        on_keeper: Callable[[int], None],
         on_replaced: Callable[[], None],
         log: Callable[[str], None],
     ) -> None:
@@ -163,6 +164,7 @@ class Mux:
         self.answers = Answers(self)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
+        self._on_keeper = on_keeper
         self._on_replaced = on_replaced
         self._log = log
         self._sessions: dict[int, Session] = {}
@@ -281,6 +283,16 @@ class Mux:
         if self._link.wants_write:
             self.loop.add_writer(self._link.fileno(), self._on_link_writable)
 
+    def listens(self, listener: int) -> None:
+        """Have the keeper hold another listening socket, which takes the place of the first.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        self._link.listener(listener, self.socket)
+        self._listener = listener
+        self.flush()
+
     def _on_link_writable(self) -> None:
         self.loop.remove_writer(self._link.fileno())
         self.flush()
@@ -297,6 +309,7 @@ class Mux:
                     self._link.pong(n)
                 case Welcome():
                     self.keeper_pid = event.pid
+                    self._on_keeper(event.pid)
                     self._recover_inbox(event.died)
                 case Listener(fd=fd):
                     self._listener = fd
@@ -468,7 +481,9 @@ class Mux:
 
     def shown(self, session: Session, env: Mapping[str, str]) -> None:
         """Remember that somebody with environment ``env`` looks at ``session``."""
-        authsock.point(authsock.link_of(self.socket, session.id), env, create=False)
+        link = authsock.link_of(self.socket, session.id)
+        deleted = not os.path.islink(link) and sweep.variables(session.pid).get(authsock.NAME) == link
+        authsock.point(link, env, create=deleted)
         if session.id in self._shown:
             self._shown.remove(session.id)
         self._shown.insert(0, session.id)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import gc
 import os
+import signal
 import socket
 import sys
 import time
@@ -21,7 +21,7 @@ from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.stores import Stores
 
-from . import paths, screen
+from . import lease, listening, paths, screen
 from .client import launch_argv, peer_uid
 from .config import File
 from .errors import AgentmuxError
@@ -30,7 +30,6 @@ from .mux import Mux
 from .peer import Peer
 from .profiles import Profiles
 from .refusal import refuse
-from .sessionerrors import StoreFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ class Server:
     """One server of one socket."""
 
     def __init__(self, path: str, link: KeeperLink, dispatch: Dispatch, loading: Iterator[None]) -> None:
+        self._path = path
         self._dispatch = dispatch
         self._loading = loading
         self._loop = asyncio.new_event_loop()
@@ -59,18 +59,19 @@ class Server:
         self._listener: socket.socket | None = None
         data = paths.data_folder(path)
         server, keeper = launch_argv()
-        self._lease = _lease(data)
+        self._lease = lease.take(data)
         self._stores = Stores(data)
         self.mux = Mux(
             self._loop,
             link,
             self._stores,
-            Inbox(path + ".inbox"),
+            _inbox(path),
             socket=path,
             config=File(paths.config_file()),
             profiles=Profiles(paths.profiles_folder()),
             argv=([*server, path], keeper),
             on_listener=self._listen,
+            on_keeper=self._sign,
             on_replaced=self._loop.stop,
             log=log,
         )
@@ -79,6 +80,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until the keeper says that we are replaced, or stops."""
+        self._loop.add_signal_handler(signal.SIGUSR1, self._appear)
         self.mux.connect()
         self._loop.call_later(LOAD_AFTER, self._load)
         gc.freeze()  # what is loaded now stays: collections need not look at it again
@@ -101,6 +103,35 @@ class Server:
         self._listener = socket.socket(fileno=fd)
         self._listener.setblocking(False)
         self._loop.add_reader(self._listener, self._accept)
+        self._appear()
+
+    def _sign(self, keeper: int) -> None:
+        """Say who we are, for those who find no socket."""
+        try:
+            lease.sign(self._lease, self._path, keeper)
+        except OSError as error:
+            log(f"whoever deletes the socket will not find us: {error}")
+
+    def _appear(self) -> None:
+        """Make sure that clients find us."""
+        if self._listener is None:
+            return  # the keeper is about to hand it over
+        fd = listening.again(self._path, log)
+        if fd < 0:
+            return
+        try:
+            self.mux.listens(fd)
+        except OSError as error:
+            log(f"the keeper does not take the new socket: {error}")
+            os.close(fd)
+            return
+        self._loop.remove_reader(self._listener)
+        self._listener.close()  # who waits in its backlog asks again
+        self._listener = socket.socket(fileno=fd)
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener, self._accept)
+        self.mux.inbox.close()
+        self.mux.inbox = _inbox(self._path)
 
     def _load(self) -> None:
         for _ in self._loading:
@@ -161,25 +192,14 @@ def log(text: str) -> None:
         os.write(2, line)
 
 
-def _lease(data: str) -> int:
-    """Return a descriptor that holds the data folder for this server: two writers would spoil each other's records.
-
-    Raises:
-        StoreFailed: another server has it, that of a socket of the same name in another runtime folder; or nothing
-            can be written there.
-    """
-    path = os.path.join(data, "lock")
+def _inbox(path: str) -> Inbox:
+    """Return the inbox beside the socket; one without a file where there can be none, for sessions go on."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StoreFailed(f"can't open {path!r}: {reason}", "check disk and rights") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise StoreFailed(f"the data folder {data!r} is in use by another server", "name another with -L") from None
-    return fd
+        paths.private_folder(os.path.dirname(path))
+        return Inbox(path + ".inbox")
+    except (AgentmuxError, StoreError) as error:
+        log(f"{error}: a crash may lose output until that is mended")
+        return Inbox("")
 
 
 def serve(path: str, link_fd: int, dispatch: Dispatch, loading: Iterator[None]) -> None:
@@ -194,6 +214,6 @@ def serve(path: str, link_fd: int, dispatch: Dispatch, loading: Iterator[None]) 
         server = Server(path, link, dispatch, loading)
     except (StoreError, AgentmuxError) as error:
         log(f"can't serve: {error}")
-        refuse(link, AgentmuxError(error.problem, error.hint), [*launch_argv()[0], path])
+        refuse(link, AgentmuxError(error.problem, error.hint), [*launch_argv()[0], path], log)
         sys.exit(1)
     server.run()

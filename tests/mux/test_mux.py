@@ -204,6 +204,7 @@ class World:
             profiles=Profiles(f"{self.config}.agents"),
             argv=(["server"], ["python", "keeper.py"]),
             on_listener=self.listening.append,
+            on_keeper=lambda pid: None,
             on_replaced=lambda: self.replaced.append(True),
             log=self.logged.append,
         )
