@@ -22,7 +22,7 @@ from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, unsaved
 from agentmux.store.inbox import Phase as InboxPhase
 from agentmux.store.queue import Phase
-from agentmux.store.sessions import SessionRow
+from agentmux.store.sessions import UNKNOWN, SessionRow
 from agentmux.store.stores import Stores
 from agentmux.store.usage import Used
 
@@ -371,10 +371,9 @@ class Mux:
         try:
             row = self.rows.get(pane.pane)
         except NoSuchSession:
-            self._log(f"pane {pane.pane} (pid {pane.pid}) has no record: let go")
-            os.close(pane.fd)
-            self._link.forget(pane.pane)
-            return
+            row = self._found(pane)
+        if row.argv == UNKNOWN:
+            row = self._found(pane)
         session = self._session(row)
         self._recovered.add(row.id)
         session.begin(pane.fd, pane.pid)
@@ -385,6 +384,16 @@ class Mux:
         self.statuses.found(session, pane.started)
         if pane.exited:
             session.exited(pane.status)
+
+    def _found(self, pane: Pane) -> SessionRow:
+        """Return a new record for a program that runs and lost its own, with the database or to an older backup."""
+        argv = sweep.command_line(pane.pid) or UNKNOWN
+        profile = self.statuses.profile(argv)
+        agent = profile.name if profile else None
+        cwd = sweep.working_folder(pane.pid)
+        row = self.rows.add_found(pane.pane, created=pane.started, argv=argv, cwd=cwd, agent=agent)
+        self._log(f"pane {pane.pane} (pid {pane.pid}) had no record: its session is {row.name!r} now")
+        return row
 
     def _settled(self) -> None:
         """Everything was handed over: what else should run is lost."""

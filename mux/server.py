@@ -17,6 +17,7 @@ import socket
 import sys
 import time
 
+from agentmux.store import salvage
 from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.stores import Stores
@@ -47,6 +48,10 @@ EMFILE_PAUSE = 1.0
 """Seconds without accepting when descriptors run out (tmux's figure)."""
 
 
+TELLING = 0.2
+"""Seconds in which whoever met a damaged database is still told so."""
+
+
 class Server:
     """One server of one socket."""
 
@@ -55,12 +60,19 @@ class Server:
         self._dispatch = dispatch
         self._loading = loading
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_wrong)
         self._peers: set[Peer] = set()
         self._listener: socket.socket | None = None
         data = paths.data_folder(path)
         server, keeper = launch_argv()
         self._lease = lease.take(data)
-        self._stores = Stores(data)
+        self._data = data
+        self._broken = False
+        self._stores = Stores(data, self._on_broken, time.monotonic)
+        if self._stores.salvaged:
+            log(str(self._stores.salvaged))
+        if self._stores.found:
+            log(f"sessions without a record have one again: {', '.join(map(str, self._stores.found))}")
         self.mux = Mux(
             self._loop,
             link,
@@ -133,6 +145,17 @@ class Server:
         self.mux.inbox.close()
         self.mux.inbox = _inbox(self._path)
 
+    def _on_broken(self) -> None:
+        """A part of the database can't be read: leave it to another server, which saves the rest."""
+        if self._broken:
+            return
+        self._broken = True
+        if salvage.suspect(self._data, time.time()):
+            log("the database is damaged: the next server saves what it can")
+            self._loop.call_later(TELLING, self._loop.stop)
+        else:
+            log("the database is damaged, again or on a full disk: nothing is done about it")
+
     def _load(self) -> None:
         for _ in self._loading:
             self._loop.call_soon(self._load)
@@ -182,6 +205,15 @@ class Server:
             for newer in waiting:
                 newer.go_on()
         self._upgrade = None
+
+
+def _wrong(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Tell what went wrong where nobody waits for it: what is on disk in a line, a bug with its traceback."""
+    error = context.get("exception")
+    if isinstance(error, StoreError):
+        log(f"not up to date with the disk: {error}")
+    else:
+        loop.default_exception_handler(context)
 
 
 def log(text: str) -> None:

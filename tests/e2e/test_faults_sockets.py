@@ -120,7 +120,7 @@ def test_server_or_keeper_die_without_their_socket(world: World, delete, victim:
         delete(world)
         signal_and_wait(server_pid(world) if victim == "server" else keeper_pid(world))
         assert sorted(world.names()) == ["steady", "typed"]
-        watching.type(f"round {number}\r")
+        world.run("send", "-t", "typed", f"round {number}").ok()
         watching.shows(f"round {number}")
         assert world.info("steady")["pid"] == pid
         wait_until(lambda: processes(world) == (1, 1), what="one keeper and one server")
