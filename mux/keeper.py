@@ -383,6 +383,8 @@ def spawn(request: Body) -> tuple[int, int]:
             number, doing = int(str(error).split()[0]), str(error).split()[1]
             where = f"cannot enter {request['cwd']!r}: " if doing == "enter" else ""
             raise OSError(number, where + os.strerror(number).lower()) from None
+        if isinstance(error, OSError):  # one without a number is Python's own: out of pty devices
+            raise OSError(error.errno or errno.EAGAIN, (error.strerror or str(error)).lower()) from None
         raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -627,19 +629,18 @@ class Keeper:
         if self.listener < 0:
             log("no listening socket, and no server that could bring it")
             raise SystemExit(1)
-        ours, theirs = socket.socketpair()
-        try:
-            theirs.set_inheritable(True)
-            pid = start([*self.config["server"], str(theirs.fileno())])
-        except OSError as error:
-            ours.close()
-            self.start_at = now + self.backoff.died(now, was_ready=False)
-            log(f"cannot start the server: {error}; next try in {self.start_at - now:g} s")
-        else:
-            log(f"started server {pid}")
-            self.serve(ours, pid)
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as stack:
+            try:
+                ours, theirs = socket.socketpair()
+                stack.callback(theirs.close)
+                theirs.set_inheritable(True)
+                pid = start([*self.config["server"], str(theirs.fileno())])
+            except OSError as error:
+                self.start_at = now + self.backoff.died(now, was_ready=False)
+                log(f"cannot start the server: {error}; next try in {self.start_at - now:g} s")
+            else:
+                log(f"started server {pid}")
+                self.serve(ours, pid)
 
     def drop_server(self, grace: float) -> None:
         """Close the link. The next server starts when this one has gone, by force after ``grace`` seconds."""

@@ -84,6 +84,9 @@ BETWEEN_KEYS = 0.1
 KEYS = 64
 """Bytes of a few keys, the most."""
 
+ROOM = 24
+"""Descriptors that must be left for another program: it takes three, and clients who come to end one need some."""
+
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
 
@@ -661,6 +664,8 @@ class Mux:
             problem = f"folder {row.cwd!r} does not exist"
         elif program is None:
             problem = "no such command"
+        elif not programs.descriptors_left(ROOM):
+            problem, status = "too many open files", 126
         else:
             future = self._spawning[row.id] = self.loop.create_future()
             try:

@@ -22,7 +22,7 @@ from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.stores import Stores
 
-from . import lease, listening, paths, screen
+from . import lease, listening, paths, programs, screen
 from .client import launch_argv, peer_uid
 from .config import File
 from .errors import AgentmuxError
@@ -46,6 +46,9 @@ LOAD_AFTER = 0.5
 
 EMFILE_PAUSE = 1.0
 """Seconds without accepting when descriptors run out (tmux's figure)."""
+
+RESERVE = 8
+"""Descriptors that clients leave to the sessions: for a program's terminal, a journal's next file, another keeper."""
 
 
 TELLING = 0.2
@@ -88,6 +91,7 @@ class Server:
             log=log,
         )
         self._newer: list[Peer] = []
+        self._paused = False
         self._upgrade: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -165,6 +169,9 @@ class Server:
 
     def _accept(self) -> None:
         assert self._listener is not None
+        if not programs.descriptors_left(RESERVE):
+            self._pause(os.strerror(errno.EMFILE))
+            return
         try:
             sock, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -172,10 +179,9 @@ class Server:
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 raise
-            log(f"not accepting clients for {EMFILE_PAUSE:g} s: {error.strerror}")
-            self._loop.remove_reader(self._listener)
-            self._loop.call_later(EMFILE_PAUSE, self._loop.add_reader, self._listener, self._accept)
+            self._pause(str(error.strerror))
             return
+        self._paused = False
         uid = peer_uid(sock)
         if uid not in (None, os.getuid()):
             log(f"refused a client of uid {uid}")
@@ -188,6 +194,19 @@ class Server:
         peer = Peer(sock, self.mux, self._dispatch, self._peers.discard, self._on_newer)
         self._peers.add(peer)
         peer.read()  # a client asks at once
+
+    def _pause(self, why: str) -> None:
+        """Let clients wait for a moment: what we lack is not freed by looking again at once."""
+        assert self._listener is not None
+        if not self._paused:
+            log(f"not accepting clients until there is room: {why.lower()}")
+        self._paused = True
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(EMFILE_PAUSE, self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self._listener is not None and self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener, self._accept)
 
     def _on_newer(self, peer: Peer) -> None:
         """A client of a newer version came: let its version take over."""
@@ -212,6 +231,9 @@ def _wrong(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     error = context.get("exception")
     if isinstance(error, StoreError):
         log(f"not up to date with the disk: {error}")
+    elif isinstance(error, MemoryError):
+        log("out of memory: leaving it to the next server")
+        os._exit(1)  # nothing that we hold can be relied on, and all that counts is elsewhere
     else:
         loop.default_exception_handler(context)
 

@@ -84,15 +84,27 @@ def _flag(folder: str) -> str:
     return os.path.join(folder, "store.db.suspect")
 
 
-def opened(folder: str, on_broken: Callable[[], None], clock: Callable[[], float]) -> tuple[Database, Salvaged | None]:
+def opened(
+    folder: str, on_broken: Callable[[], None], clock: Callable[[], float]
+) -> tuple[Database, list[int], Salvaged | None]:
     """Open the database in ``folder``, or make it; if it is damaged, another one with what can be read of it.
 
+    Returns also which sessions had a folder and no record, and have one again that says nothing of their program.
     ``clock`` returns seconds since whenever.
 
     Raises:
         StoreError: see ``Database``; or there is no room for another one.
     """
-    path = os.path.join(folder, "store.db")
+    try:
+        return _opened(folder, os.path.join(folder, "store.db"), on_broken, clock)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError(f"the data folder {folder} can't be used: {reason}", hint="check disk and rights") from error
+
+
+def _opened(
+    folder: str, path: str, on_broken: Callable[[], None], clock: Callable[[], float]
+) -> tuple[Database, list[int], Salvaged | None]:
     if not os.path.lexists(path) and os.path.lexists(f"{path}.saved"):
         os.rename(f"{path}.saved", path)
     why = ""
@@ -102,17 +114,26 @@ def opened(folder: str, on_broken: Callable[[], None], clock: Callable[[], float
         why = "it is empty"
     else:
         try:
-            return Database(path, on_broken=on_broken), None
+            database = Database(path, on_broken=on_broken)
+            try:
+                # Reads every record, without which there is no server.
+                return database, _find(folder, Sessions(database)), None
+            except BaseException:
+                database.close()
+                raise
         except StoreBroken as error:
             why = error.reason
     salvaged = _salvage(folder, path, why, clock)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_flag(folder))
-    return Database(path, on_broken=on_broken), salvaged
+    return Database(path, on_broken=on_broken), [], salvaged
 
 
-def find(folder: str, sessions: Sessions) -> list[int]:
-    """Give each session that has a folder and no record one; return which. Their programs are not known."""
+def _find(folder: str, sessions: Sessions) -> list[int]:
+    """Give each session that has a folder and no record one; return which.
+
+    A power cut may take the row of a new session and leave its folder, which is nobody else's.
+    """
     known = {row.id for row in sessions.all()}
     found = [number for number in _numbers(folder) if number not in known]
     for number in found:
@@ -181,7 +202,7 @@ def _copy(
             if reader is None or not reader.whole:
                 lost.append(table)
             if table == "session":
-                found = find(folder, sessions)
+                found = _find(folder, sessions)
                 known = [row.id for row in sessions.all()]
     return rows, tuple(lost), tuple(found)
 

@@ -48,16 +48,14 @@ class Stores:
             StoreError: see ``Database``.
         """
         self.folder = folder
-        self.database, self.salvaged = salvage.opened(folder, on_broken, clock)
-        self.sessions = Sessions(self.database)
+        self.database, self.found, self.salvaged = salvage.opened(folder, on_broken, clock)
         try:
             private_folder(os.path.join(folder, "sessions"))
             self.blobs = Blobs(self.database, os.path.join(folder, "blobs"))
-            # A power cut may take the row of a new session and leave its folder, which is nobody else's.
-            self.found = salvage.find(folder, self.sessions)
         except BaseException:
             self.database.close()
             raise
+        self.sessions = Sessions(self.database)
         self.messages = Messages(self.database, self.blobs)
         self.history = History(self.database, self.blobs)
         self.search = Index(self.database)
