@@ -1,4 +1,4 @@
-"""A full or read-only disk, under anything that is asked: one clear line, no damage, and all is well with room again."""
+"""A full or read-only disk, whatever is asked meanwhile: one clear line, no damage, and all is well with room again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlite3
 import sys
 
 import pytest
+from damage import settle, without_a_server
 from disk import Disk
 from programs import Counters, server_pid
 from terminal import signal_and_wait
@@ -23,7 +24,7 @@ COMMANDS = (
     ("rename", "-t", "api", "web"),
     ("rename", "-t", "web", "api"),
     ("label", "-t", "api", "team=red"),
-    ("resize", "-t", "api", "-x", "90", "-y", "30"),
+    ("resize", "-t", "api", "90x30"),
     ("new", "-d", "--", "cat"),
     ("restart", "-t", "done"),
     ("fork", "-d", "-t", "api"),
@@ -41,12 +42,15 @@ COMMANDS = (
     ("backup", "BACKUP"),
     ("report", "-t", "api"),
     ("forget", "-t", "gone"),
-    ("interrupt", "-t", "api"),
+    ("interrupt", "-t", "victim"),
     ("server", "status"),
     ("doctor",),
     ("kill", "-t", "victim"),
 )
 """Commands of every kind, in an order in which each makes sense."""
+
+
+ALSO = (("full", True), ("read-only", False), ("read-only", True))
 
 
 def clear(ran: Ran) -> None:
@@ -75,8 +79,11 @@ def prepare(world: World) -> Counters:
     return counters
 
 
-@pytest.mark.parametrize("how", ["full", "read-only"])
-@pytest.mark.parametrize("crash", [False, True], ids=["", "and-a-crash"])
+@pytest.mark.parametrize(
+    ("how", "crash"),
+    [("full", False), *(pytest.param(h, c, marks=pytest.mark.prove) for h, c in ALSO)],
+    ids=["full", "full-crash", "read-only", "read-only-crash"],
+)
 def test_every_command_gives_a_clear_line_and_nothing_is_damaged(
     world: World, disk: Disk, how: str, crash: bool
 ) -> None:
@@ -115,10 +122,11 @@ def test_a_database_is_not_saved_onto_a_full_disk_but_later(world: World, disk: 
     counters = Counters(world)
     counters.start("steady", 0.1)
     pid = world.info("steady")["pid"]
-    disk.fill()
-    with open(f"{world.data}/store.db", "r+b") as file:
-        file.write(b"no database")
-    signal_and_wait(server_pid(world))
+    with without_a_server(world):
+        settle(world)
+        with open(f"{world.data}/store.db", "r+b") as file:
+            file.write(b"no database")
+        disk.fill()
     failed = world.run("ls")
     assert failed.status == 1 and len(failed.err.splitlines()) <= 2, failed
     disk.make_room()
@@ -156,11 +164,9 @@ def test_a_full_socket_folder_costs_no_session(world: World) -> None:
         counters = Counters(world)
         counters.start("steady", 0.01)
         world.shows("steady", "line")
-        made.fill()
-        for name in (f"{world.socket}.inbox",):
-            os.unlink(name)
-        made.fill()
-        signal_and_wait(server_pid(world))
+        with without_a_server(world):
+            os.unlink(f"{world.socket}.inbox")
+            made.fill()
         assert world.names() == ["steady"]
         assert "a crash may lose output" in world.log
         world.new("other", "cat")
