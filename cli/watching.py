@@ -12,20 +12,24 @@ if TYPE_CHECKING:
 PAUSE = 0.2
 """Least seconds between two times."""
 
+RECENT = 60.0
+"""Seconds before the last time in which a change that is told late may have been; what seems older is new, by a clock
+that was set back."""
+
 CLEAR = b"\x1b[H\x1b[2J"
 
 
 async def again_and_again(asking: Asking, show: Callable[[], None]) -> None:
     """Call ``show`` now and after each change; a terminal is cleared before."""
     terminal = asking.request.ttys[1]
-    changes = asking.events(None)
-    while True:
-        if terminal:
-            asking.write(CLEAR)
-        shown_at = asking.mux.now()
-        show()
-        await asking.drained()
-        await asking.until(lambda wake: asking.loop.call_later(PAUSE, wake))
-        async for event in changes:
-            if event.kind not in FREQUENT and event.at >= shown_at:
-                break
+    with asking.following(None) as changes:
+        while True:
+            if terminal:
+                asking.write(CLEAR)
+            shown_at = asking.mux.now()
+            show()
+            await asking.drained()
+            await asking.until(lambda wake: asking.loop.call_later(PAUSE, wake))
+            async for event in changes:
+                if event.kind not in FREQUENT and not shown_at - RECENT < event.at < shown_at:
+                    break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 
     from agentmux.store.blobs import Work
     from agentmux.store.history import History
@@ -218,6 +219,13 @@ class Asking:
 
     async def events(self, session: Session | None) -> AsyncIterator[Happened]:
         """Yield events from now on, of one session or of all, until the client goes."""
+        with self.following(session) as events:
+            async for event in events:
+                yield event
+
+    @contextlib.contextmanager
+    def following(self, session: Session | None) -> Iterator[AsyncIterator[Happened]]:
+        """Give the events of one session or of all, from now on and not only from when they are first asked for."""
         waiting: list[Future[None]] = []
 
         def wake() -> None:
@@ -225,7 +233,8 @@ class Asking:
                 waiting[0].set_result(None)
 
         subscription = self.mux.bus.subscribe(wake, None if session is None else session.id)
-        try:
+
+        async def events() -> AsyncIterator[Happened]:
             while True:
                 for event in subscription.take():
                     yield event
@@ -233,6 +242,9 @@ class Asking:
                 if not subscription.empty:
                     continue
                 await waiting[0]
+
+        try:
+            yield events()
         finally:
             self.mux.bus.unsubscribe(subscription)
 
