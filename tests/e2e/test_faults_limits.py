@@ -122,7 +122,7 @@ def test_descriptors_that_clients_take_are_given_back(world: World) -> None:
         client.process.kill()
         client.process.wait()
         world.run("ls").ok()
-    wait_until(lambda: opened(server) == before, what=lambda: f"{before} descriptors, there are {opened(server)}")
+    wait_until(lambda: opened(server) <= before, what=lambda: f"{before} descriptors, there are {opened(server)}")
 
 
 FILL = """
