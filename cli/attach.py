@@ -492,7 +492,12 @@ class _Attachment:
         if self._resends > RESENDS:
             raise Left(4, "[server lost]")
         try:
-            connection = Connection.open(self._path)
+            try:
+                connection = Connection.open(self._path)
+            except NoServer:
+                from agentmux.mux.start import find_server  # only where the socket was deleted, too
+
+                connection = find_server(self._path)
         except (NoServer, BadFolder, ServerSilent):
             raise Left(4, f"[server lost, and {self._name} with it]") from None
         connection.patient()  # the prefix key works meanwhile, so there is no hurry

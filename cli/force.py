@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 from agentmux.mux import sweep
@@ -49,7 +47,7 @@ def processes(socket: str) -> dict[sweep.Process, list[str]]:
     named = f'"socket": {json.dumps(socket)}'  # as start.py and keeper.py write it
     found = {}
     for process in sweep.everything():
-        words = _command_line(process.pid)
+        words = sweep.command_line(process.pid)
         keeper = _is_keeper(words) and any(named in word for word in words)
         server = socket in words and any("agentmux.cli.serve" in word for word in words)
         if keeper or server:
@@ -59,15 +57,3 @@ def processes(socket: str) -> dict[sweep.Process, list[str]]:
 
 def _is_keeper(words: list[str]) -> bool:
     return any(word.endswith("keeper.py") for word in words)
-
-
-def _command_line(pid: int) -> list[str]:
-    if sys.platform == "linux":
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                return os.fsdecode(file.read()).split("\0")
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            return []
-    else:
-        done = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return done.stdout.split(" ")

@@ -159,15 +159,13 @@ def make_request(words: list[str]) -> Request:
 
 
 def connect(command: Command, socket: str) -> Connection:
-    """Return a connection, to a new server if ``command`` starts one."""
+    """Return a connection, to a new server if there is none and ``command`` starts one."""
     try:
         return Connection.open(socket)
     except NoServer:
-        if command.server != STARTS:
-            raise
-    from agentmux.mux.start import start_server
+        from agentmux.mux import start
 
-    return start_server(socket)
+        return start.start_server(socket) if command.server == STARTS else start.find_server(socket)
 
 
 def _ask(words: list[str], command: Command, socket: str) -> int:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 PAUSE = 0.2
 """Least seconds between two times."""
 
+RECENT = 60.0
+"""Seconds before the last time in which a change that is told late may have been; what seems older is new, by a clock
+that was set back."""
+
 CLEAR = b"\x1b[H\x1b[2J"
 
 
@@ -27,5 +31,5 @@ async def again_and_again(asking: Asking, show: Callable[[], Awaitable[None]]) -
             await asking.drained()
             await asking.until(lambda wake: asking.loop.call_later(PAUSE, wake))
             async for event in changes:
-                if event.kind not in FREQUENT and event.at >= shown_at:
+                if event.kind not in FREQUENT and not shown_at - RECENT < event.at < shown_at:
                     break

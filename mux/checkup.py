@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from agentmux.store.blobs import Blobs, finished
 from agentmux.store.database import Database
 from agentmux.store.errors import StoreError
+from agentmux.store.folders import aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,11 +43,15 @@ def check(folder: str, progress: Callable[[float], object]) -> Checkup | None:
     try:
         with closing(Database(path, read_only=True)) as database:
             if problems := database.integrity_check():
-                return Checkup(problems)  # rows that are damaged prove nothing of files
+                hint = f"the next server saves what it can: touch {path}.suspect && agentmux server upgrade"
+                return Checkup(problems, hint)  # rows that are damaged prove nothing of files
             [(sessions,)] = database.execute("SELECT count(*) FROM session")
             blobs = Blobs(database, os.path.join(folder, "blobs"))
             count, _, stored = blobs.total()
             problems = finished(blobs.verifying(), progress)
+            if not problems and (kept := aside(folder)):
+                said = f"the database was damaged and is kept as {kept[-1]}; what could be read of it is in use"
+                return Checkup([said], "if nothing is missed, delete it: rm " + " ".join(f"{path}*" for path in kept))
             return Checkup(problems, sessions=sessions, blobs=count, size=stored)
     except StoreError as error:
         return Checkup([error.problem], error.hint)

@@ -137,9 +137,10 @@ class Courier:
         """Return for how many seconds more a session that looks idle may be about to show that it works, or asks."""
         begun, until = self._begun.get(session.id, (0.0, 0.0))
         verdict = session.verdict
-        if not begun or verdict.status is not Status.IDLE or verdict.since > begun:
-            return 0.0
-        return max(0.0, until - self._owner.now())
+        now = self._owner.now()
+        if not begun or verdict.status is not Status.IDLE or verdict.since > begun or now < begun:
+            return 0.0  # the last: somebody has set the clock back
+        return max(0.0, until - now)
 
     def interrupted(self, session: Session) -> None:
         """A session's turn is about to be stopped: what is queued waits until somebody says so."""

@@ -292,6 +292,8 @@ class Detector:
             at: Unix seconds.
         """
         watched = self._watched
+        if any(one.at > at for one in self.readings.values()):  # the clock was set back, and what comes is later
+            self.readings = {source: replace(one, at=min(one.at, at)) for source, one in self.readings.items()}
         before = {source: self.readings.get(source) for source in TELLING}
         self._take(Source.PROCESS, self._process(at))
         self._take(Source.PUBLISHED, self._published(at))

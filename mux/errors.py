@@ -72,6 +72,16 @@ class StartFailed(AgentmuxError):
         super().__init__(f"cannot start the server: {detail}", hint=f"its log is {log}")
 
 
+class ServedElsewhere(AgentmuxError):
+    """A server has the data folder, that of a socket of the same name in another runtime folder."""
+
+    def __init__(self, data: str, socket: str) -> None:
+        super().__init__(
+            f"the data folder {data!r} is in use by the server on {socket}",
+            hint=f"name another with -L, or that one with -S {socket}",
+        )
+
+
 class BadFolder(AgentmuxError):
     """A private folder is not private. Refused: somebody else could put a socket there."""
 

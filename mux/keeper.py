@@ -383,11 +383,33 @@ def spawn(request: Body) -> tuple[int, int]:
             number, doing = int(str(error).split()[0]), str(error).split()[1]
             where = f"cannot enter {request['cwd']!r}: " if doing == "enter" else ""
             raise OSError(number, where + os.strerror(number).lower()) from None
+        if isinstance(error, OSError):  # one without a number is Python's own: out of pty devices
+            raise OSError(error.errno or errno.EAGAIN, (error.strerror or str(error)).lower()) from None
         raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     os.set_inheritable(terminal.fd, False)
     return terminal.pid, terminal.fd
+
+
+def listen(path: str) -> int:
+    """Return a socket that listens on ``path``, in place of one that nobody listens on any more.
+
+    Raises:
+        OSError: EADDRINUSE, somebody listens there; else we can't.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        if probe.connect_ex(path) in (0, errno.EAGAIN):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+        os.chmod(path, 0o600)
+        sock.listen(128)
+        return sock.detach()
 
 
 class Keeper:
@@ -419,20 +441,8 @@ class Keeper:
         Raises:
             OSError: we can't, or somebody listens there already.
         """
-        path = self.config["socket"]
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.setblocking(False)
-            if probe.connect_ex(path) in (0, errno.EAGAIN):
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.lstat(path).st_mode):
-                os.unlink(path)
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.bind(path)
-            os.chmod(path, 0o600)
-            sock.listen(128)
-            self.listener = sock.detach()
-        self.inode = _inode(path)
+        self.listener = listen(self.config["socket"])
+        self.inode = _inode(self.config["socket"])
 
     def serve(self, link: socket.socket, pid: int) -> None:
         """Take a new server. ``pid`` 0 means that it is not our child, and HELLO will tell."""
@@ -448,7 +458,7 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGALRM, _on_alarm)
         signal.signal(signal.SIGTERM, self._on_term)
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1):  # the last is for servers
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         while True:
@@ -619,19 +629,18 @@ class Keeper:
         if self.listener < 0:
             log("no listening socket, and no server that could bring it")
             raise SystemExit(1)
-        ours, theirs = socket.socketpair()
-        try:
-            theirs.set_inheritable(True)
-            pid = start([*self.config["server"], str(theirs.fileno())])
-        except OSError as error:
-            ours.close()
-            self.start_at = now + self.backoff.died(now, was_ready=False)
-            log(f"cannot start the server: {error}; next try in {self.start_at - now:g} s")
-        else:
-            log(f"started server {pid}")
-            self.serve(ours, pid)
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as stack:
+            try:
+                ours, theirs = socket.socketpair()
+                stack.callback(theirs.close)
+                theirs.set_inheritable(True)
+                pid = start([*self.config["server"], str(theirs.fileno())])
+            except OSError as error:
+                self.start_at = now + self.backoff.died(now, was_ready=False)
+                log(f"cannot start the server: {error}; next try in {self.start_at - now:g} s")
+            else:
+                log(f"started server {pid}")
+                self.serve(ours, pid)
 
     def drop_server(self, grace: float) -> None:
         """Close the link. The next server starts when this one has gone, by force after ``grace`` seconds."""

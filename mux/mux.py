@@ -22,7 +22,7 @@ from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, unsaved
 from agentmux.store.inbox import Phase as InboxPhase
 from agentmux.store.queue import Phase
-from agentmux.store.sessions import SessionRow
+from agentmux.store.sessions import UNKNOWN, SessionRow
 from agentmux.store.stores import Stores
 from agentmux.store.usage import Used
 
@@ -86,6 +86,9 @@ BETWEEN_KEYS = 0.1
 KEYS = 64
 """Bytes of a few keys, the most."""
 
+ROOM = 24
+"""Descriptors that must be left for another program: it takes three, and clients who come to end one need some."""
+
 SWEEP_ROUNDS = 20
 """How often a kill looks again for processes that were forked while it looked."""
 
@@ -136,6 +139,7 @@ class Mux:
         profiles: Profiles,
         argv: tuple[list[str], list[str]],
         on_listener: Callable[[int], None],
+        on_keeper: Callable[[int], None],
         on_replaced: Callable[[], None],
         log: Callable[[str], None],
     ) -> None:
@@ -167,6 +171,7 @@ class Mux:
         self.answers = Answers(self)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
+        self._on_keeper = on_keeper
         self._on_replaced = on_replaced
         self._log = log
         self._sessions: dict[int, Session] = {}
@@ -294,6 +299,16 @@ class Mux:
         if self._link.wants_write:
             self.loop.add_writer(self._link.fileno(), self._on_link_writable)
 
+    def listens(self, listener: int) -> None:
+        """Have the keeper hold another listening socket, which takes the place of the first.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        self._link.listener(listener, self.socket)
+        self._listener = listener
+        self.flush()
+
     def _on_link_writable(self) -> None:
         self.loop.remove_writer(self._link.fileno())
         self.flush()
@@ -310,6 +325,7 @@ class Mux:
                     self._link.pong(n)
                 case Welcome():
                     self.keeper_pid = event.pid
+                    self._on_keeper(event.pid)
                     self._recover_inbox(event.died)
                 case Listener(fd=fd):
                     self._listener = fd
@@ -371,10 +387,9 @@ class Mux:
         try:
             row = self.rows.get(pane.pane)
         except NoSuchSession:
-            self._log(f"pane {pane.pane} (pid {pane.pid}) has no record: let go")
-            os.close(pane.fd)
-            self._link.forget(pane.pane)
-            return
+            row = self._found(pane)
+        if row.argv == UNKNOWN:
+            row = self._found(pane)
         session = self._session(row)
         self._recovered.add(row.id)
         session.begin(pane.fd, pane.pid)
@@ -385,6 +400,16 @@ class Mux:
         self.statuses.found(session, pane.started)
         if pane.exited:
             session.exited(pane.status)
+
+    def _found(self, pane: Pane) -> SessionRow:
+        """Return a new record for a program that runs and lost its own, with the database or to an older backup."""
+        argv = sweep.command_line(pane.pid) or UNKNOWN
+        profile = self.statuses.profile(argv)
+        agent = profile.name if profile else None
+        cwd = sweep.working_folder(pane.pid)
+        row = self.rows.add_found(pane.pane, created=pane.started, argv=argv, cwd=cwd, agent=agent)
+        self._log(f"pane {pane.pane} (pid {pane.pid}) had no record: its session is {row.name!r} now")
+        return row
 
     def _settled(self) -> None:
         """Everything was handed over: what else should run is lost."""
@@ -494,7 +519,9 @@ class Mux:
 
     def shown(self, session: Session, env: Mapping[str, str]) -> None:
         """Remember that somebody with environment ``env`` looks at ``session``."""
-        authsock.point(authsock.link_of(self.socket, session.id), env, create=False)
+        link = authsock.link_of(self.socket, session.id)
+        deleted = not os.path.islink(link) and sweep.variables(session.pid).get(authsock.NAME) == link
+        authsock.point(link, env, create=deleted)
         if session.id in self._shown:
             self._shown.remove(session.id)
         self._shown.insert(0, session.id)
@@ -677,6 +704,8 @@ class Mux:
             problem = f"folder {row.cwd!r} does not exist"
         elif program is None:
             problem = "no such command"
+        elif not programs.descriptors_left(ROOM):
+            problem, status = "too many open files", 126
         else:
             future = self._spawning[row.id] = self.loop.create_future()
             try:

@@ -24,11 +24,19 @@ def runtime_folder(env: "Mapping[str, str]") -> str:
     ``/run/user/UID`` is used even where the variable is unset, as over ssh or
     in cron: otherwise the same user has two servers without knowing.
     """
+    *better, last = _runtime_folders(env)
+    for folder in better:
+        base = os.path.dirname(folder)
+        if os.path.isdir(base) and os.access(base, os.W_OK):
+            return folder
+    return last
+
+
+def _runtime_folders(env: "Mapping[str, str]") -> list[str]:
+    """Return the folders that sockets may be in, best first, whether they exist or not."""
     uid = os.getuid()
-    for base in (env.get("XDG_RUNTIME_DIR", ""), f"/run/user/{uid}"):
-        if base and os.path.isdir(base) and os.access(base, os.W_OK):
-            return os.path.join(base, "agentmux")
-    return os.path.join(env.get("TMPDIR") or "/tmp", f"agentmux-{uid}")
+    bases = [base for base in (env.get("XDG_RUNTIME_DIR", ""), f"/run/user/{uid}") if base]
+    return [*(os.path.join(b, "agentmux") for b in bases), os.path.join(env.get("TMPDIR") or "/tmp", f"agentmux-{uid}")]
 
 
 def socket_path(env: "Mapping[str, str]", name: str = "", path: str = "") -> str:
@@ -81,7 +89,7 @@ def data_folder(socket: str) -> str:
     """Return the folder for what outlives the server of ``socket``: its store and its log.
 
     One folder per socket: one server, one writer. A ``-S`` path elsewhere gets
-    one by its name and hash.
+    one by its name and hash. That the socket's folder is gone changes nothing.
     """
     import hashlib
 
@@ -89,7 +97,7 @@ def data_folder(socket: str) -> str:
 
     base = platformdirs.user_data_dir("agentmux", appauthor=False)
     name = os.path.basename(socket)
-    if os.path.dirname(socket) != runtime_folder(os.environ):
+    if os.path.dirname(socket) not in _runtime_folders(os.environ):
         name += "-" + hashlib.sha256(os.fsencode(socket)).hexdigest()[:10]
     return os.path.join(base, name)
 

@@ -42,6 +42,9 @@ PAUSE = 0.1
 PROVING = 0.1
 """Most seconds between two looks at the agent's log while a prompt waits for proof, PROOF seconds at most."""
 
+LOOK = 60.0
+"""Most seconds until it is looked whether a prompt's time has come: clocks are set, and machines sleep."""
+
 MOMENT = 1.5
 """Seconds that count as a moment: whoever sends waits for as long to hear more than that it is queued."""
 
@@ -234,7 +237,7 @@ class Post:
             elif self._take(prompt):
                 return True
         if soonest is not None:
-            self._look_at(self._loop.time() + soonest - now)
+            self._look_at(self._loop.time() + min(soonest - now, LOOK))
         return False
 
     def _at_rest(self, other: int) -> bool:

@@ -33,6 +33,20 @@ def find(word: str, cwd: str, path: str) -> str | None:
     return shutil.which(word, path=folders)
 
 
+def descriptors_left(count: int) -> bool:
+    """Whether so many files could still be opened."""
+    held: list[int] = []
+    try:
+        for _ in range(count):
+            held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    finally:
+        for fd in held:
+            os.close(fd)
+    return True
+
+
 async def dry_run(argv: Sequence[str]) -> str:
     """Return why ``argv`` starts no server, "" if it does: once the keeper has begun there is no way back."""
     null = asyncio.subprocess.DEVNULL

@@ -11,19 +11,20 @@ import select
 import socket
 import time
 
+from . import listening
 from .errors import AgentmuxError
 from .keeperlink import KeeperGone, KeeperLink, Listener, Pane, Ping
 from .protocol import Kind, encode, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SECONDS = 10.0
 """How long clients are told before the store is tried again. Under the keeper's patience with a start, 30 s."""
 
 
-def refuse(link: KeeperLink, error: AgentmuxError, server: Sequence[str]) -> None:
+def refuse(link: KeeperLink, error: AgentmuxError, server: Sequence[str], log: Callable[[str], None]) -> None:
     """Answer each client with ``error`` for a while. Owns nothing afterwards."""
     text = "".join(f"agentmux: {line}\n" for line in (error.problem, error.hint) if line)
     answer = encode(Kind.STDERR, text.encode("utf-8", "backslashreplace"))
@@ -43,6 +44,10 @@ def refuse(link: KeeperLink, error: AgentmuxError, server: Sequence[str]) -> Non
             for event in events:
                 if isinstance(event, Listener):
                     listener = socket.socket(fileno=event.fd)
+                    if (fd := listening.again(event.path, log)) >= 0:
+                        link.listener(fd, event.path)
+                        listener.close()
+                        listener = socket.socket(fileno=fd)
                 elif isinstance(event, Pane):
                     os.close(event.fd)
                 elif isinstance(event, Ping):

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import gc
 import os
+import signal
 import socket
 import sys
 import time
 
+from agentmux.store import salvage
 from agentmux.store.errors import StoreError
 from agentmux.store.inbox import Inbox
 from agentmux.store.stores import Stores
 
-from . import paths, screen
+from . import lease, listening, paths, programs, screen
 from .client import launch_argv, peer_uid
 from .config import File
 from .errors import AgentmuxError
@@ -31,7 +32,6 @@ from .mux import Mux
 from .peer import Peer
 from .profiles import Profiles
 from .refusal import refuse
-from .sessionerrors import StoreFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,38 +48,56 @@ LOAD_AFTER = 0.5
 EMFILE_PAUSE = 1.0
 """Seconds without accepting when descriptors run out (tmux's figure)."""
 
+RESERVE = 8
+"""Descriptors that clients leave to the sessions: for a program's terminal, a journal's next file, another keeper."""
+
+
+TELLING = 0.2
+"""Seconds in which whoever met a damaged database is still told so."""
+
 
 class Server:
     """One server of one socket."""
 
     def __init__(self, path: str, link: KeeperLink, dispatch: Dispatch, loading: Iterator[None]) -> None:
+        self._path = path
         self._dispatch = dispatch
         self._loading = loading
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_wrong)
         self._peers: set[Peer] = set()
         self._listener: socket.socket | None = None
         data = paths.data_folder(path)
         server, keeper = launch_argv()
-        self._lease = _lease(data)
-        self._stores = Stores(data)
+        self._lease = lease.take(data)
+        self._data = data
+        self._broken = False
+        self._stores = Stores(data, self._on_broken, time.monotonic)
+        if self._stores.salvaged:
+            log(str(self._stores.salvaged))
+        if self._stores.found:
+            log(f"sessions without a record have one again: {', '.join(map(str, self._stores.found))}")
         self.mux = Mux(
             self._loop,
             link,
             self._stores,
-            Inbox(path + ".inbox"),
+            _inbox(path),
             socket=path,
             config=File(paths.config_file()),
             profiles=Profiles(paths.profiles_folder()),
             argv=([*server, path], keeper),
             on_listener=self._listen,
+            on_keeper=self._sign,
             on_replaced=self._loop.stop,
             log=log,
         )
         self._newer: list[Peer] = []
+        self._paused = False
         self._upgrade: asyncio.Task[None] | None = None
 
     def run(self) -> None:
         """Serve until the keeper says that we are replaced, or stops."""
+        self._loop.add_signal_handler(signal.SIGUSR1, self._appear)
         self.mux.connect()
         self._loop.call_later(LOAD_AFTER, self._load)
         gc.freeze()  # what is loaded now stays: collections need not look at it again
@@ -102,6 +120,46 @@ class Server:
         self._listener = socket.socket(fileno=fd)
         self._listener.setblocking(False)
         self._loop.add_reader(self._listener, self._accept)
+        self._appear()
+
+    def _sign(self, keeper: int) -> None:
+        """Say who we are, for those who find no socket."""
+        try:
+            lease.sign(self._lease, self._path, keeper)
+        except OSError as error:
+            log(f"whoever deletes the socket will not find us: {error}")
+
+    def _appear(self) -> None:
+        """Make sure that clients find us."""
+        if self._listener is None:
+            return  # the keeper is about to hand it over
+        fd = listening.again(self._path, log)
+        if fd < 0:
+            return
+        try:
+            self.mux.listens(fd)
+        except OSError as error:
+            log(f"the keeper does not take the new socket: {error}")
+            os.close(fd)
+            return
+        self._loop.remove_reader(self._listener)
+        self._listener.close()  # who waits in its backlog asks again
+        self._listener = socket.socket(fileno=fd)
+        self._listener.setblocking(False)
+        self._loop.add_reader(self._listener, self._accept)
+        self.mux.inbox.close()
+        self.mux.inbox = _inbox(self._path)
+
+    def _on_broken(self) -> None:
+        """A part of the database can't be read: leave it to another server, which saves the rest."""
+        if self._broken:
+            return
+        self._broken = True
+        if salvage.suspect(self._data, time.time()):
+            log("the database is damaged: the next server saves what it can")
+            self._loop.call_later(TELLING, self._loop.stop)
+        else:
+            log("the database is damaged, again or on a full disk: nothing is done about it")
 
     def _load(self) -> None:
         for _ in self._loading:
@@ -112,6 +170,9 @@ class Server:
 
     def _accept(self) -> None:
         assert self._listener is not None
+        if not programs.descriptors_left(RESERVE):
+            self._pause(os.strerror(errno.EMFILE))
+            return
         try:
             sock, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -119,10 +180,9 @@ class Server:
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 raise
-            log(f"not accepting clients for {EMFILE_PAUSE:g} s: {error.strerror}")
-            self._loop.remove_reader(self._listener)
-            self._loop.call_later(EMFILE_PAUSE, self._loop.add_reader, self._listener, self._accept)
+            self._pause(str(error.strerror))
             return
+        self._paused = False
         uid = peer_uid(sock)
         if uid not in (None, os.getuid()):
             log(f"refused a client of uid {uid}")
@@ -135,6 +195,19 @@ class Server:
         peer = Peer(sock, self.mux, self._dispatch, self._peers.discard, self._on_newer)
         self._peers.add(peer)
         peer.read()  # a client asks at once
+
+    def _pause(self, why: str) -> None:
+        """Let clients wait for a moment: what we lack is not freed by looking again at once."""
+        assert self._listener is not None
+        if not self._paused:
+            log(f"not accepting clients until there is room: {why.lower()}")
+        self._paused = True
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(EMFILE_PAUSE, self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self._listener is not None and self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener, self._accept)
 
     def _on_newer(self, peer: Peer) -> None:
         """A client of a newer version came: let its version take over."""
@@ -154,6 +227,18 @@ class Server:
         self._upgrade = None
 
 
+def _wrong(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Tell what went wrong where nobody waits for it: what is on disk in a line, a bug with its traceback."""
+    error = context.get("exception")
+    if isinstance(error, StoreError):
+        log(f"not up to date with the disk: {error}")
+    elif isinstance(error, MemoryError):
+        log("out of memory: leaving it to the next server")
+        os._exit(1)  # nothing that we hold can be relied on, and all that counts is elsewhere
+    else:
+        loop.default_exception_handler(context)
+
+
 def log(text: str) -> None:
     """Write a line to the log, which is standard error; a full disk loses it."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -162,25 +247,14 @@ def log(text: str) -> None:
         os.write(2, line)
 
 
-def _lease(data: str) -> int:
-    """Return a descriptor that holds the data folder for this server: two writers would spoil each other's records.
-
-    Raises:
-        StoreFailed: another server has it, that of a socket of the same name in another runtime folder; or nothing
-            can be written there.
-    """
-    path = os.path.join(data, "lock")
+def _inbox(path: str) -> Inbox:
+    """Return the inbox beside the socket; one without a file where there can be none, for sessions go on."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StoreFailed(f"can't open {path!r}: {reason}", "check disk and rights") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise StoreFailed(f"the data folder {data!r} is in use by another server", "name another with -L") from None
-    return fd
+        paths.private_folder(os.path.dirname(path))
+        return Inbox(path + ".inbox")
+    except (AgentmuxError, StoreError) as error:
+        log(f"{error}: a crash may lose output until that is mended")
+        return Inbox("")
 
 
 def serve(path: str, link_fd: int, dispatch: Dispatch, loading: Iterator[None]) -> None:
@@ -195,6 +269,6 @@ def serve(path: str, link_fd: int, dispatch: Dispatch, loading: Iterator[None]) 
         server = Server(path, link, dispatch, loading)
     except (StoreError, AgentmuxError) as error:
         log(f"can't serve: {error}")
-        refuse(link, AgentmuxError(error.problem, error.hint), [*launch_argv()[0], path])
+        refuse(link, AgentmuxError(error.problem, error.hint), [*launch_argv()[0], path], log)
         sys.exit(1)
     server.run()

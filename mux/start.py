@@ -1,14 +1,15 @@
-"""First use: start keeper and server, once, however many clients ask at the same moment."""
+"""First use: start keeper and server, once, however many clients come at the same moment. Also finds lost ones."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import time
 
-from . import paths
-from .client import Connection, launch_argv
-from .errors import NoServer, StartFailed
+from . import lease, paths
+from .client import PATIENCE, Connection, launch_argv
+from .errors import NoServer, ServedElsewhere, StartFailed
 
 
 def start_server(path: str) -> Connection:
@@ -20,6 +21,7 @@ def start_server(path: str) -> Connection:
     the connection waits in the backlog until the server takes it.
 
     Raises:
+        ServedElsewhere: the server of another socket has the data folder.
         StartFailed: keeper or folders can't be made.
     """
     paths.private_folder(os.path.dirname(path))
@@ -31,8 +33,10 @@ def start_server(path: str) -> Connection:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            return Connection.open(path)
+            return find_server(path)
         except NoServer:
+            if found := lease.holder(os.path.dirname(log)):
+                raise ServedElsewhere(os.path.dirname(log), found.socket) from None
             _run_keeper(path, log)
         try:
             return Connection.open(path)
@@ -40,6 +44,28 @@ def start_server(path: str) -> Connection:
             raise StartFailed("the keeper does not listen", log) from None
     finally:
         os.close(lock)
+
+
+def find_server(path: str) -> Connection:
+    """Return a connection to the server of ``path``, also where its socket is gone: it then makes another.
+
+    Raises:
+        NoServer: there is no server.
+    """
+    data = paths.data_folder(path)
+    asked: lease.Holder | None = None
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return Connection.open(path)
+        except NoServer:
+            found = lease.holder(data)
+            if found is None or found.socket != path or time.monotonic() > deadline:
+                raise
+        if found != asked:
+            found.ask_for_socket()
+            asked = found
+        time.sleep(0.01)
 
 
 def _run_keeper(path: str, log: str) -> None:

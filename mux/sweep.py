@@ -194,6 +194,27 @@ def variables(pid: int) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
+def command_line(pid: int) -> list[str]:
+    """Return the words that a process was started with; none where it is gone. Without /proc they are cut at blanks."""
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                return os.fsdecode(file.read()).removesuffix("\0").split("\0")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return []
+    else:
+        done = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return done.stdout.split(" ")
+
+
+def working_folder(pid: int) -> str:
+    """Return where a process is; "/" where the system does not tell."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return "/"
+
+
 def _ps_rows() -> list[_Row]:
     done = subprocess.run(
         ["ps", "-axo", "pid=,ppid=,sess=,state=,lstart="], capture_output=True, text=True, check=False

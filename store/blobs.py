@@ -25,7 +25,7 @@ from typing import TypeAlias, TypeVar
 
 from .database import Database
 from .errors import NO_ROOM, BlobBroken, BlobMissing, StoreError, StoreFull
-from .folders import private_folder
+from .folders import aside, private_folder
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ Content: TypeAlias = bytes | mmap.mmap
 Work: TypeAlias = Generator[float, None, T]
 """Work on all blobs, a folder at each step: yields the part that is done, up to 1, and returns what came of it."""
 
-_REFERENCES = (("segment", "stream"), ("message", "blob"), ("prompt", "blob"), ("queue", "blob"))
+REFERENCES = (("segment", "stream"), ("message", "blob"), ("prompt", "blob"), ("queue", "blob"))
 """Every column that may name a blob."""
 
 _FOLDERS = 256
@@ -188,8 +188,13 @@ class Blobs:
         Raises:
             StoreError: somebody else has the database open and reads it, or a file can't be deleted.
         """
+        if kept := aside(os.path.dirname(self._database.path)):
+            raise StoreError(
+                f"nothing was deleted: the damaged database {kept[-1]} may name it",
+                hint="if nothing is missed, delete it: rm " + " ".join(f"{path}*" for path in kept),
+            )
         unnamed = " AND ".join(
-            f"NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = blob.digest)" for table, column in _REFERENCES
+            f"NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = blob.digest)" for table, column in REFERENCES
         )
         self._database.execute(f"DELETE FROM blob WHERE {unnamed}")
         [(rows,)] = self._database.execute("SELECT changes()")
@@ -249,7 +254,7 @@ class Blobs:
                 if found != size:
                     problems.append(f"the blob {self._path(digest)} holds {found} bytes, its row says {size}")
             yield (number + 1) / _FOLDERS
-        for table, column in _REFERENCES:
+        for table, column in REFERENCES:
             rows = self._database.execute(
                 f"SELECT DISTINCT {column} FROM {table}"
                 f" WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT digest FROM blob)"

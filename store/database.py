@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -33,10 +33,18 @@ BUSY_TIMEOUT = 2000
 class Database:
     """An open database. It belongs to the thread that opened it."""
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        read_only: bool = False,
+        as_it_is: bool = False,
+        on_broken: Callable[[], None] = lambda: None,
+    ) -> None:
         """Open the file at ``path``; make it and its folder if they are missing, unless it is only to be read.
 
-        A reader may come beside the server, and keeps it from emptying its log meanwhile.
+        A reader may come beside the server, and keeps it from emptying its log meanwhile. ``as_it_is``: it reads any
+        version. ``on_broken`` is called when a part of a file that could be opened turns out to be damaged.
 
         Raises:
             StoreUnsafe: the folder is not private.
@@ -48,6 +56,7 @@ class Database:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"sqlite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="use a newer python")
         self.path = path
+        self._on_broken: Callable[[], None] = lambda: None
         if not read_only:
             private_folder(os.path.dirname(path) or ".")
             _make_private_file(path)
@@ -57,15 +66,18 @@ class Database:
         except sqlite3.Error as error:
             raise self._explained(error) from error
         try:
-            self._prepare(read_only)
+            self._prepare(read_only, as_it_is)
         except BaseException:
             self._connection.close()
             raise
+        self._on_broken = on_broken
 
-    def _prepare(self, read_only: bool) -> None:
+    def _prepare(self, read_only: bool, as_it_is: bool) -> None:
         try:
             # Reads the header. Nothing may be written before the version is known to be ours.
             done = schema.version(self._connection)
+            if as_it_is:
+                return
             if done > len(schema.MIGRATIONS):
                 raise StoreTooNew(self.path, done, len(schema.MIGRATIONS))
             if read_only:
@@ -100,6 +112,18 @@ class Database:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._explained(error) from error
+
+    def insert(self, table: str, columns: Sequence[str], row: Sequence[Value]) -> bool:
+        """Insert a row of doubtful origin; return whether it fits, and was not there.
+
+        Raises:
+            StoreError: as ``execute``.
+        """
+        sql = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        try:
+            return bool(self.execute(f"{sql} RETURNING 1", row))
+        except (NotUnique, sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError):
+            return False
 
     @contextlib.contextmanager
     def transaction(self, *, synced: bool = False) -> Iterator[None]:
@@ -151,6 +175,11 @@ class Database:
         """Close the file; the last one out folds the log into it. May be called again."""
         self._connection.close()
 
+    def broken(self, reason: str) -> StoreBroken:
+        """Return what to raise where something that was read can't have been written."""
+        self._on_broken()
+        return StoreBroken(self.path, reason)
+
     def _explained(self, error: sqlite3.Error) -> Exception:
         """Return what to raise for ``error``: itself if it is a bug of ours."""
         code = getattr(error, "sqlite_errorcode", None)
@@ -159,7 +188,9 @@ class Database:
         # The low byte is the kind, the rest says which system call it was.
         kind = None if code is None else code & 0xFF
         if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return StoreBroken(self.path, str(error))
+            return self.broken(str(error))
+        if code is None and isinstance(error, sqlite3.OperationalError) and "decode" in str(error):
+            return self.broken("a text is no text")
         if kind == sqlite3.SQLITE_FULL:
             return StoreFull(self.path)
         if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -59,9 +59,10 @@ class StoreBroken(StoreError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
             f"the database {path} can't be read: {reason}",
-            hint=f"set it aside with: mv {path} {path}.broken",
+            hint="the next server saves what it can: agentmux server upgrade",
         )
         self.path = path
+        self.reason = reason
 
 
 class StoreFull(StoreError):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 from .errors import StoreError, StoreUnsafe
+
+_ASIDE = re.compile(r"store\.db\.broken-(\d+)")
 
 
 def private_folder(path: str) -> None:
@@ -34,3 +37,12 @@ def private_folder(path: str) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
         raise StoreUnsafe(f"others may enter the folder {path}: mode {mode:04o}", hint=f"chmod 700 {path}")
+
+
+def aside(folder: str) -> list[str]:
+    """Return the paths of the databases that were put aside, oldest first."""
+    try:
+        found = [(int(match[1]), name) for name in os.listdir(folder) if (match := _ASIDE.fullmatch(name))]
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for _, name in sorted(found)]

@@ -117,7 +117,7 @@ class Inbox:
     __slots__ = ("_file", "_room", "_wipe", "capacity", "filled", "path")
 
     def __init__(self, path: str, capacity: int = CAPACITY) -> None:
-        """Open the file at ``path``, or make it (mode 0600; its folder must exist).
+        """Open the file at ``path``, or make it (mode 0600; its folder must exist); "" for none, which outlives nobody.
 
         A file that is damaged or has another size is made anew: what it held can't be told.
 
@@ -128,13 +128,14 @@ class Inbox:
         self.path = path
         self.capacity = capacity
         try:
-            fd = self._open_valid()
-            if fd < 0:
+            fd = self._open_valid() if path else -1
+            if fd < 0 and path:
                 fd = self._make()
             try:
                 self._file = mmap.mmap(fd, _HEAD + capacity, mmap.MAP_SHARED)
             finally:
-                os.close(fd)
+                if fd >= 0:
+                    os.close(fd)
         except OSError as error:
             raise StoreError(f"can't make the inbox {path}: {(error.strerror or str(error)).lower()}") from error
         self._room = memoryview(self._file)[_HEAD:]

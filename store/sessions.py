@@ -19,6 +19,9 @@ RUNNING = "running"
 EXITED = "exited"
 LOST = "lost"
 
+UNKNOWN = ("unknown",)
+"""The command line of a session whose record was lost."""
+
 _COLUMNS = (
     "id, name, argv, cwd, env, columns, rows, labels, state, exit_status,"
     " created, started, ended, parent, starts, agent, conversation, record, paused, unread"
@@ -129,16 +132,25 @@ class Sessions:
         except NotUnique:
             raise NameTaken(name) from None
 
-    def spare(self, last: int) -> None:
-        """Give no id up to ``last`` to a new session."""
-        with self._database.transaction():
-            [(highest,)] = self._database.execute(
-                "SELECT coalesce(max(seq), -1) FROM sqlite_sequence WHERE name = 'session'"
-            )
-            if highest < 0:
-                self._database.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('session', ?)", (last,))
-            elif highest < last:
-                self._database.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'session'", (last,))
+    def add_found(
+        self,
+        session: int,
+        *,
+        created: float,
+        argv: Sequence[str] = UNKNOWN,
+        cwd: str = "/",
+        agent: str | None = None,
+    ) -> SessionRow:
+        """Record a session that is there and has no record, or one that says nothing of its program, in state lost."""
+        sql = f"""
+            INSERT INTO session (id, name, argv, cwd, env, columns, rows, labels, state, created, ended, starts, agent)
+            VALUES (?, ?, ?, ?, '{{}}', 80, 24, '{{}}', 'lost', ?, ?, 1, ?)
+            ON CONFLICT (id) DO UPDATE SET argv = excluded.argv, cwd = excluded.cwd, agent = excluded.agent
+            RETURNING {_COLUMNS}
+        """
+        name = f"found-{session}"
+        values = (session, name, json.dumps(list(argv)), json.dumps(cwd), created, created, agent)
+        return _session(self._database.execute(sql, values)[0])
 
     def get(self, session: int) -> SessionRow:
         """Return the record with that id.
@@ -266,7 +278,10 @@ class Sessions:
 
     def _select(self, rest: str, *values: Value) -> list[SessionRow]:
         rows = self._database.execute(f"SELECT {_COLUMNS} FROM session {rest}", values)
-        return [_session(row) for row in rows]
+        try:
+            return [_session(row) for row in rows]
+        except (ValueError, TypeError) as error:  # the tables are checked when they are written to, not when read
+            raise self._database.broken(f"a session's record: {error}") from error
 
     def _update(self, session: int, changes: str, *values: Value) -> None:
         changed = self._database.execute(f"UPDATE session SET {changes} WHERE id = ? RETURNING id", (*values, session))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+from . import salvage
 from .archive import Archive, Old, old_segments
 from .blobs import Blobs
-from .database import Database
 from .folders import private_folder
 from .history import History
 from .journal import LIMIT, Journal
@@ -31,26 +32,30 @@ class Stores:
         usage: what agents' models took.
         queue: prompts to be delivered.
         blobs: large content. What it does with files may run in any thread.
+        salvaged: what became of the database before, if that was damaged.
+        found: sessions that had a folder and no record, and have one again that says nothing of their program.
     """
 
-    def __init__(self, folder: str) -> None:
-        """Open the stores in ``folder``; make what is missing.
+    def __init__(
+        self, folder: str, on_broken: Callable[[], None] = lambda: None, clock: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Open the stores in ``folder``; make what is missing, and save what can be read of a damaged database.
+
+        ``on_broken`` is called when a part of it turns out to be damaged later. ``clock`` bounds how long the saving
+        takes, in seconds.
 
         Raises:
             StoreError: see ``Database``.
         """
         self.folder = folder
-        self.database = Database(os.path.join(folder, "store.db"))
-        self.sessions = Sessions(self.database)
+        self.database, self.found, self.salvaged = salvage.opened(folder, on_broken, clock)
         try:
             private_folder(os.path.join(folder, "sessions"))
             self.blobs = Blobs(self.database, os.path.join(folder, "blobs"))
-            # A power cut may take the row of a new session and leave its folder, which is nobody else's.
-            names = os.listdir(os.path.join(folder, "sessions"))
-            self.sessions.spare(max((int(name) for name in names if name.isdecimal()), default=0))
         except BaseException:
             self.database.close()
             raise
+        self.sessions = Sessions(self.database)
         self.messages = Messages(self.database, self.blobs)
         self.history = History(self.database, self.blobs)
         self.search = Index(self.database)

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))  # importlib mode adds nothing by itself
 
+from disk import Disk, mounted
 from scripted_api import ScriptedApi
 from world import World
 
@@ -36,4 +37,11 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 def api(world: World) -> Iterator[ScriptedApi]:
     """A model's API for agents, which ends before the world does."""
     with closing(ScriptedApi()) as made:
+        yield made
+
+
+@pytest.fixture
+def disk(world: World) -> Iterator[Disk]:
+    """The data folder's own file system."""
+    with mounted(world) as made:
         yield made

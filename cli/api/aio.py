@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket as sockets
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -15,7 +15,7 @@ from agentmux.cli.main import RESENDS
 from agentmux.mux.client import PATIENCE, Connection, greeting
 from agentmux.mux.errors import NoServer, ServerLost, ServerSilent
 from agentmux.mux.protocol import Decoder, encode
-from agentmux.mux.start import start_server
+from agentmux.mux.start import find_server, start_server
 
 from . import calls
 from .calls import LIMIT, SIZE, Call, Follow
@@ -353,7 +353,7 @@ class _Wire:
 
 async def _connected(command: Command, path: str) -> Connection:
     patience = asyncio.get_running_loop().time() + PATIENCE
-    started = command.server != STARTS
+    sought = False
     while True:
         try:
             return Connection.open(path, patience=0.0)
@@ -362,12 +362,12 @@ async def _connected(command: Command, path: str) -> Connection:
                 raise ServerSilent(path, PATIENCE) from None
             await asyncio.sleep(_FULL)
         except NoServer:
-            if started:
+            if sought:
                 raise
-            started = True
-            await asyncio.to_thread(_start, path)
+            sought = True
+            await asyncio.to_thread(_seek, path, start_server if command.server == STARTS else find_server)
 
 
-def _start(path: str) -> None:
-    """Start a server. Keeps no connection to it: whoever was cancelled meanwhile would not take it."""
-    start_server(path).close()
+def _seek(path: str, seek: Callable[[str], Connection]) -> None:
+    """Start or find a server. Keeps no connection to it: whoever was cancelled meanwhile would not take it."""
+    seek(path).close()

@@ -10,7 +10,7 @@ import sys
 import time
 from functools import partial
 
-from agentmux.mux import VERSION, paths
+from agentmux.mux import VERSION, lease, paths
 from agentmux.mux.checkup import check
 from agentmux.mux.config import File
 from agentmux.mux.errors import AgentmuxError, NoServer
@@ -61,6 +61,8 @@ def _server(socket: str) -> list[Finding]:
     try:
         status = json_.loads(ask(socket, ["server", "status", "--json"], PATIENCE))
     except NoServer:
+        if (found := lease.holder(paths.data_folder(socket))) and found.socket == socket:
+            return [("server", False, f"runs, and its socket {socket} is gone", "bring it back with: agentmux ls")]
         return [("server", True, f"none runs on {socket}", "")]
     except (AgentmuxError, ValueError) as error:
         return [("server", False, f"{error}", "it is replaced within 15 s; end it with: agentmux server stop --force")]

@@ -45,6 +45,7 @@ async def run(
     else:
         newest = max((session.verdict.since for session in waiting()), default=0.0)
         if (left := newest + DRAWN - asking.mux.now()) > 0:
+            left = min(left, DRAWN)  # the clock may have been set back
             await asking.until(lambda wake: asking.loop.call_later(left, wake))
         await show()
     return None

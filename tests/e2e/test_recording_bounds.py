@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import faulthandler
 import os
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
+from disk import Disk
 from programs import server_pid
 from terminal import Terminal, signal_and_wait
 from world import World, wait_until
@@ -32,79 +30,6 @@ for order in sys.stdin:
 """Print so many numbered lines as are asked for."""
 
 DOTS = "." * 60
-
-
-class Disk:
-    """A file system at a folder, of a few MB."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self._ballast = os.path.join(folder, "ballast")
-        made = folder
-        while not os.path.isdir(made):
-            made = os.path.dirname(made)
-        os.makedirs(folder)
-        while folder != made:
-            os.chmod(folder, 0o700)
-            folder = os.path.dirname(folder)
-        self._mount("-t", "tmpfs", "-o", "size=24m,mode=0700", "agentmux-test", self.folder)
-
-    @staticmethod
-    def _mount(*words: str) -> None:
-        done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"this user may not mount: {done.stderr.strip()}")
-
-    def fill(self) -> None:
-        """Leave no page free; a file's last page may have room."""
-        ballast = os.open(self._ballast, os.O_CREAT | os.O_WRONLY, 0o600)
-        try:
-            while os.write(ballast, bytes(4096)) == 4096:
-                pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
-        finally:
-            os.close(ballast)
-
-    def make_room(self) -> None:
-        """Undo that."""
-        os.unlink(self._ballast)
-
-    @contextlib.contextmanager
-    def read_only(self, part: str = ".") -> Iterator[None]:
-        """Let nobody make or open a file below a part of it to write to it; what is open stays so."""
-        path = os.path.join(self.folder, part)
-        self._mount("--bind", path, path)
-        try:
-            self._mount("-o", "remount,bind,ro", path)
-            yield
-        finally:
-            subprocess.run(["umount", path], check=True)
-
-    def close(self) -> None:
-        """Leave only the log, for the world to look at."""
-        log = os.path.join(self.folder, "server.log")
-        text = b""
-        if os.path.exists(log):
-            with open(log, "rb") as file:
-                text = file.read()
-        subprocess.run(["umount", self.folder], check=True)
-        with open(os.open(log, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(text)
-
-
-@pytest.fixture
-def disk(world: World) -> Iterator[Disk]:
-    """The data folder's own."""
-    if sys.platform != "linux":
-        pytest.skip("mounts a tmpfs")
-    made = Disk(world.data)
-    try:
-        yield made
-    finally:
-        world.run("kill-server")
-        wait_until(lambda: not world.pids(), what="end of the server")
-        made.close()
 
 
 def printed(world: World, terminal: Terminal, count: int, upto: int) -> None:

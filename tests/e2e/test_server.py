@@ -34,8 +34,9 @@ def test_a_second_runtime_folder_does_not_share_the_first_ones_records(world: Wo
     other = os.path.join(world.root, "other")
     os.mkdir(other, 0o700)
     elsewhere = {"XDG_RUNTIME_DIR": other}
-    world.run("ls", env=elsewhere).failed("the data folder", "name another with -L")
-    world.run("server", "stop", "--force", env=elsewhere).ok()
+    failed = world.run("ls", env=elsewhere).failed("the data folder", "name another with -L")
+    assert f"in use by the server on {world.socket}" in failed.err
+    assert world.names() == world.run("-S", world.socket, "ls", "-F", "{name}", env=elsewhere).ok().lines
     assert world.names() == ["api"]
 
 

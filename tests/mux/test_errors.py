@@ -13,6 +13,7 @@ MADE = [
     errors.ServerSilent("/run/x", 40.0),
     errors.ServerLost(),
     errors.StartFailed("no python", "/log"),
+    errors.ServedElsewhere("/home/u/data", "/run/user/1/agentmux/default"),
     errors.BadFolder("/run/x", "is a file", "remove it"),
     errors.PathTooLong("/x", 200, 107),
     errors.UnknownCommand("lss", "ls"),

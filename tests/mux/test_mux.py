@@ -204,6 +204,7 @@ class World:
             profiles=Profiles(f"{self.config}.agents"),
             argv=(["server"], ["python", "keeper.py"]),
             on_listener=self.listening.append,
+            on_keeper=lambda pid: None,
             on_replaced=lambda: self.replaced.append(True),
             log=self.logged.append,
         )
@@ -611,11 +612,13 @@ def test_what_nobody_holds_any_more_is_lost(cold: World) -> None:
     assert cold.mux.live() == []
 
 
-def test_a_pane_without_a_record_is_let_go(cold: World) -> None:
+def test_a_pane_without_a_record_gets_one(cold: World) -> None:
     cold.keeper.pane(99)
     cold.connect()
-    assert cold.keeper.of(KeeperKind.FORGET) == [{"pane": 99}]
+    assert cold.keeper.of(KeeperKind.FORGET) == []
     assert "pane 99" in cold.logged[0]
+    [session] = cold.mux.live()
+    assert (session.id, session.name, session.state) == (99, "found-99", State.RUNNING)
 
 
 def test_clients_are_served_once_everything_is_taken_up(cold: World) -> None:

@@ -161,6 +161,16 @@ def test_two_sockets_never_share_a_data_folder(runtime: Path, monkeypatch: pytes
     assert paths.log_file("/a/default") == paths.data_folder("/a/default") + "/server.log"
 
 
+def test_a_data_folder_is_the_same_when_the_sockets_folder_is_gone(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    socket = paths.socket_path(os.environ)
+    before = paths.data_folder(socket)
+    runtime.rmdir()
+    assert paths.data_folder(socket) == before
+
+
 def test_the_configuration_is_where_xdg_says(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(runtime))
     assert paths.config_file() == f"{runtime}/agentmux/config.toml"

@@ -87,7 +87,7 @@ def test_garbage_is_named_and_left_alone(path: Path, content: bytes) -> None:
     with pytest.raises(StoreBroken) as caught:
         Database(str(path))
     assert str(path) in caught.value.problem
-    assert caught.value.hint == f"set it aside with: mv {path} {path}.broken"
+    assert caught.value.hint == "the next server saves what it can: agentmux server upgrade"
     assert path.read_bytes() == content
 
 
