@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TypeVar
 
 from agentmux.store.ledger import NOTE, Entry
@@ -296,7 +297,7 @@ class Asking:
         env = self.request.env
         inside = env.get("AGENTMUX", "").rpartition(",")[0] == self.mux.socket
         number = env.get("AGENTMUX_SESSION", "")
-        return int(number) if inside and number.isdigit() else 0
+        return int(number) if inside and re.fullmatch("[0-9]{1,18}", number) else 0
 
     def session(self, target: str | None) -> Session:
         """Return what ``-t`` names; without it the session we are in, else the last one used.

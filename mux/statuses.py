@@ -16,6 +16,7 @@ from .following import Following
 from .notes import clean
 from .notifier import Notice, Notifier
 from .programs import desktop_command
+from .published import LONGEST_ID
 from .resumer import Resumer
 from .screen import Notification
 from .verdict import Status
@@ -151,8 +152,10 @@ class Statuses:
         self._owner.publish("hook", session, hook=event)
 
     def converses(self, session: Session, conversation: str | None) -> None:
-        """Remember the conversation that an agent has open, if it is another one now."""
+        """Remember the conversation that an agent has open, if it is another one now, and can be one's name."""
         if not conversation or conversation == session.row.conversation:
+            return
+        if len(conversation) > LONGEST_ID or not conversation.isprintable():
             return
         rows = self._owner.stores.sessions
         try:

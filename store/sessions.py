@@ -257,8 +257,7 @@ class Sessions:
         return [(start, stop) for start, stop in rows]
 
     def _select(self, rest: str, *values: Value) -> list[SessionRow]:
-        rows = self._database.execute(f"SELECT {_COLUMNS} FROM session {rest}", values)
-        return [_session(row) for row in rows]
+        return self._database.read(_session, f"SELECT {_COLUMNS} FROM session {rest}", values)
 
     def _update(self, session: int, changes: str, *values: Value) -> None:
         changed = self._database.execute(f"UPDATE session SET {changes} WHERE id = ? RETURNING id", (*values, session))
