@@ -3,6 +3,7 @@
 #   make run ARGS="new -d -s demo -- python3 -q"    run agentmux; without ARGS it lists the sessions
 #   make test       lint, types and tests        make prove    the tests that take minutes
 #   make bench      the benchmarks               make clean    remove what these made
+#   make fuzz       bad input, for as long as ARGS="--seconds N TARGET ..." says; see CONTRIBUTING.md
 #
 # Everything is installed in .venv, as users get it: an editable install would add a hook to each start.
 # PYTHON names another interpreter: make test PYTHON=python3.13
@@ -19,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport ARGS
 
-.PHONY: run test lint types pytest prove bench clean
+.PHONY: run test lint types pytest prove bench fuzz clean
 
 # What make itself exports would end up in the environment of every session.
 run: $(VENV)/.installed
@@ -44,6 +45,9 @@ prove: $(VENV)/.ready-to-test $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build agentmux_cli.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from . import limits, size, statusline
 from .events import FREQUENT, KINDS
 from .notifier import kinds_wrong, quiet_hours_wrong
-from .tables import BAD_PATTERN, LARGEST
+from .tables import BAD_PATTERN, LARGEST, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,9 +45,6 @@ class Option:
 
 LONGEST = 1 << 16
 """Characters of a file that are looked at: it is parsed again and again to find the lines of what is wrong."""
-
-TOLD = 100
-"""Characters of a wrong value that are told."""
 
 MOST_PARSED = 40
 """Parts of a file that are parsed to find a line: 7 where no value has several lines."""
@@ -268,15 +265,6 @@ def parse(text: str, path: str) -> Config:
     if untold:
         warnings.append(f"{path}: {untold} more lines are wrong")
     return Config(values, keys, tuple(warnings), hooks)
-
-
-def told(value: object) -> str:
-    """Return a value as the file may have it, cut where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no number as long in decimal, and reads one in other bases
-        text = "a number"
-    return text if len(text) <= TOLD else text[: TOLD - 3] + "..."
 
 
 def _fits(value: object, default: Value) -> bool:

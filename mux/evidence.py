@@ -50,7 +50,7 @@ def from_values(values: object) -> Reading | None:
             tuple(map(str, values.get("options", ()))),
             None if resets is None else float(resets),
         )
-    except (OverflowError, TypeError, ValueError):
+    except (TypeError, ValueError):
         return None
 
 

@@ -19,6 +19,9 @@ BAD_PATTERN = (re.error, OverflowError, RecursionError)
 LARGEST = 1 << 40
 """No number may be above it, nor below its negative: it reaches native code, and becomes seconds."""
 
+TOLD = 100
+"""Characters of a wrong value that are told."""
+
 
 class Kind(enum.Enum):
     """What a value can be, in words."""
@@ -68,6 +71,15 @@ def check(table: Mapping[str, object], kinds: Mapping[str, Kind], wrong: Wrong, 
             raise wrong(f"{full!r} needs {kinds[key].value}", *path)
         if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
             raise wrong(f"{full!r} is above {LARGEST}", *path)
+
+
+def told(value: object) -> str:
+    """Return a value as the file may have it, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number as long in decimal, and reads one in other bases
+        text = "a number"
+    return text if len(text) <= TOLD else text[: TOLD - 3] + "..."
 
 
 def words(table: Mapping[str, object], key: str) -> tuple[str, ...]:

@@ -107,8 +107,9 @@ def json_damaged(random: Random, data: bytes) -> bytes:
         return damaged(random, data)
     if random.random() < 0.2:
         return damaged(random, data)
+    many = 300 if len(data) < 5000 else 1
     for _ in range(random.choice((1, 1, 2, 3))):
-        value = _changed(random, value, 300 if len(data) < 5000 else 1)
+        value, many = _changed(random, value, many), 1  # what is many already would grow by its power
     try:
         return json.dumps(value).encode()
     except RecursionError:

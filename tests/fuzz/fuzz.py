@@ -14,6 +14,7 @@ import hashlib
 import mmap
 import os
 import random
+import resource
 import signal
 import struct
 import subprocess
@@ -33,10 +34,16 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 LONGEST = 1 << 17
 """Bytes of an input."""
 
+INSTRUMENTED = 10
+"""Times as long as its target's patience an input may take where coverage is counted."""
+
+MEMORY = 3_000_000 << 10
+"""Bytes of address space that a target may have: what grows without a bound ends there, and not the machine."""
+
 GRACE = 20.0
 """Seconds above a target's patience after which a process that says nothing is stuck in native code."""
 
-_STATE = struct.Struct("<QQQ")  # inputs tried, findings, bytes of the present input, which follows
+_STATE = struct.Struct("<QQ")  # inputs tried, bytes of the present input, which follows
 
 
 class Stuck(BaseException):
@@ -64,7 +71,7 @@ class Bench:
         assert callable(run)
         data = data[:LONGEST]
         self.tried += 1
-        _STATE.pack_into(self._now, 0, self.tried, self.findings, len(data))
+        _STATE.pack_into(self._now, 0, self.tried, len(data))
         self._now[_STATE.size : _STATE.size + len(data)] = data
         signal.setitimer(signal.ITIMER_REAL, self._patience)
         try:
@@ -113,7 +120,7 @@ def inputs(name: str, damage: object, seed: str) -> Iterator[bytes]:
             kept = corpus(name) or [b""]
 
 
-def one(name: str, seconds: float, tries: int, seed: str, found: Path, guided: bool) -> int:
+def one(name: str, seconds: float, tries: int, seed: str, found: Path, guided: bool) -> None:
     """Run one target in this process."""
     atheris = _atheris() if guided else None
     if atheris is None:
@@ -122,7 +129,9 @@ def one(name: str, seconds: float, tries: int, seed: str, found: Path, guided: b
         with atheris.instrument_imports(include=["agentmux"]):
             from doors import TARGETS
     target = next(target for target in TARGETS if target.name == name)
-    bench = Bench(found, target.patience)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most), most))
+    bench = Bench(found, _patience(target.patience, atheris is not None))
     with target.opened() as run:
         if atheris is not None and not target.apart:
             _guided(atheris, bench, target.damage, run, name, seconds, found)
@@ -133,7 +142,10 @@ def one(name: str, seconds: float, tries: int, seed: str, found: Path, guided: b
             if time.monotonic() > deadline or number >= tries:
                 break
             bench.try_(run, data)
-    return 1 if bench.findings else 0
+
+
+def _patience(seconds: float, guided: bool) -> float:
+    return seconds * INSTRUMENTED if guided else seconds
 
 
 def _atheris():  # type: ignore[no-untyped-def]  # it has no types
@@ -179,41 +191,45 @@ def apart(name: str, seconds: float, tries: int, seed: str, found: Path, *, guid
         with tempfile.TemporaryDirectory(prefix="fz") as folder, open(found / "output", "ab") as output:
             env = {**os.environ, "TMPDIR": folder, "PYTHONFAULTHANDLER": "1"}
             process = subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-            why = _watched(process, found / "now", patience)
-        tried, _, size = _state(found / "now")
+            why = _watched(process, found / "now", _patience(patience, guided))
+        tried, data = _state(found / "now")
         total += tried
         if not why:
             break
-        data = (found / "now").read_bytes()[_STATE.size :][:size]
         digest = hashlib.sha1(data).hexdigest()[:10]
         (found / f"{digest}-input").write_bytes(data)
-        (found / f"{digest}-why").write_text(why + "\n")
+        last = (found / "output").read_text("utf-8", "replace")[-2000:]
+        (found / f"{digest}-why").write_text(f"{last}\n{why}\n")
         deaths.append(f"{why}: {found / f'{digest}-input'}")
+        if not tried:
+            break  # it can't even begin
     (found / "tried").write_text(str(total))
     return deaths
 
 
 def _watched(process: subprocess.Popen[bytes], now: Path, patience: float) -> str:
     """Wait for a process; return why it did not end as it should, "" where it did."""
-    last, since = (-1, -1, -1), time.monotonic()
+    last, since = -1, time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = process.wait(timeout=0.5)
-            return "" if status in (0, 1) else f"ended with {status}"
-        if (state := _state(now)) != last:
-            last, since = state, time.monotonic()
+            return f"ended with {status}" if status else ""
+        if (tried := _state(now)[0]) != last:
+            last, since = tried, time.monotonic()
         elif time.monotonic() - since > patience + GRACE:
             process.kill()
             process.wait()
             return "stuck in native code"
 
 
-def _state(now: Path) -> tuple[int, int, int]:
+def _state(now: Path) -> tuple[int, bytes]:
+    """Return how many inputs a process has tried, and the last of them."""
     try:
-        tried, findings, size = _STATE.unpack_from(now.read_bytes())
-    except (FileNotFoundError, struct.error):
-        return 0, 0, 0
-    return tried, findings, size
+        content = now.read_bytes()
+        tried, size = _STATE.unpack_from(content)
+    except (FileNotFoundError, struct.error):  # it has ended before it began
+        return 0, b""
+    return tried, content[_STATE.size :][:size]
 
 
 def main() -> int:
@@ -229,7 +245,8 @@ def main() -> int:
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.one:
-        return one(words.names[0], words.seconds, words.tries, words.seed, words.found, not words.plain)
+        one(words.names[0], words.seconds, words.tries, words.seed, words.found, not words.plain)
+        return 0
     from doors import TARGETS
 
     found = words.found or Path(tempfile.mkdtemp(prefix="fuzz-"))

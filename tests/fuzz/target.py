@@ -27,7 +27,6 @@ class Target:
         damage: see ``Damage``.
         share: how much of the time it gets, as against the others.
         tries: damaged inputs in the ordinary tests: half a second to a second of them.
-        native: whether it runs native code, which may end the process: then it has one of its own.
         apart: whether what it tests is another process, of which a coverage-guided fuzzer sees nothing.
         patience: seconds that one input may take.
     """
@@ -38,7 +37,6 @@ class Target:
     damage: Damage = field(default=damaged)
     share: int = 1
     tries: int = 300
-    native: bool = False
     apart: bool = False
     patience: float = 2.0
 

@@ -17,7 +17,7 @@ from damage import damaged, json_damaged
 from target import Target
 
 from agentmux.mux import keeper, keeperlink
-from agentmux.mux.keeper import MAX_BODY, Decoder, Keeper, Kind, Link, Pane, ProtocolError
+from agentmux.mux.keeper import MAX_BODY, Decoder, Keeper, Kind, Pane, ProtocolError
 from agentmux.mux.keeperlink import KeeperGone, KeeperLink
 
 _HEADER = struct.Struct(">BI")
@@ -218,9 +218,9 @@ def _typed(event: keeperlink.Event) -> None:
 
 
 def decode(data: bytes) -> None:
-    """Decode a stream that is cut after each of its bytes, and at none."""
+    """Decode a stream that is cut in many places, and in none."""
     found = []
-    for step in (max(1, len(data)), 7):
+    for step in (max(1, len(data)), max(7, len(data) // 500)):
         decoder, records = Decoder(), []
         try:
             for at in range(0, len(data), step):

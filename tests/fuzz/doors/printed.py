@@ -280,7 +280,7 @@ SAID = (
     ),
     *(b"8:30 PM PDT", b"0001-01-01T00:00:00", b"9999-12-31", b"tomorrow 9:00", b"feb 29, 0000 8am", b"12am ../../x"),
     *(
-        "❯ 1. Yes".encode(),
+        "❯ 1. Yes".encode(),  # noqa: RUF001 - a prompt of Claude Code
         b"  2. No, and tell Claude what to do",
         "│ > ".encode(),
         "╰────╯".encode(),
@@ -320,7 +320,6 @@ TARGETS = (
         damage,
         share=8,
         tries=120,
-        native=True,
         patience=15.0,
     ),
     Target(
@@ -329,7 +328,6 @@ TARGETS = (
         sealed,
         edit_damaged,
         tries=300,
-        native=True,
     ),
     Target(
         "signs",

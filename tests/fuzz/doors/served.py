@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from random import Random
 
-from damage import NUMBERS, damaged
+from damage import NUMBERS
 from target import Run, Target, reads
 from world import World, wait_until
 
@@ -29,8 +29,8 @@ PATIENCE = 10.0
 CLIENTS = 40
 """Inputs after which its log and its memory are looked at."""
 
-PRINTS = "import sys, tty\ntty.setraw(0)\nsys.stdout.write('ready\\x1b[?1000;1006h\\r\\n')\nsys.stdout.flush()\n" + (
-    "while data := sys.stdin.buffer.raw.read(4096):\n    sys.stdout.buffer.raw.write(data[:512])\n"
+PRINTS = "import os, tty\ntty.setraw(0)\nos.write(1, b'ready\\x1b[?1000;1006h\\r\\n')\n" + (
+    "while data := os.read(0, 4096):\n    os.write(1, data[:512])\n"
 )
 """A program that shows what is typed, in raw mode."""
 
@@ -130,7 +130,7 @@ class _Server:
         world.python("a", PRINTS)
         world.new("b2", "sh", "-c", "while read x; do :; done")
         wait_until(lambda: "ready" in "".join(world.screen("a")), what="the program's first line")
-        self.pid = int(world.status()["pid"])
+        self.pid = int(world.status()["server_pid"])
         self._warm = 0
         self._tried = 0
         self._logged = len(world.log)
@@ -167,13 +167,14 @@ class _Server:
         """Ask for something plain, and insist on its answer."""
         with contextlib.closing(self._connected()) as sock:
             sock.sendall(request("has", "-t", "1", tty=False))
-            decoder, began = Decoder(), time.monotonic()
+            decoder, began, said = Decoder(), time.monotonic(), b""
             while True:
                 data = sock.recv(1 << 16)
                 for kind, body in decoder.feed(data):
                     if kind == Kind.EXIT:
-                        assert unpack(body, 1)[0] == b"0", f"somebody else got {body!r}"
+                        assert unpack(body, 1)[0] == b"0", f"somebody else got {said!r}"
                         return
+                    said += body
                 assert data, "somebody else's connection was closed"
                 assert time.monotonic() - began < PATIENCE, "somebody else waits"
 

@@ -315,7 +315,6 @@ TARGETS = (
         files_damaged,
         share=3,
         tries=120,
-        native=True,
         patience=6.0,
     ),
     Target(
@@ -332,7 +331,6 @@ TARGETS = (
         edits_damaged,
         share=3,
         tries=40,
-        native=True,
         patience=10.0,
     ),
 )

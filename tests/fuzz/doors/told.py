@@ -1,4 +1,4 @@
-"""What agents tell of themselves: by hooks, in a file, in a log, in a stream of events, in sequences on the terminal."""
+"""What agents tell of themselves: by hooks, in a file, in a log, in a stream of events, on the terminal."""
 
 from __future__ import annotations
 
