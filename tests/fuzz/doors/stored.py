@@ -144,7 +144,7 @@ def _journal(path: str) -> None:
         journal, marks = Journal(path, segment=64, limit=256), Marks(path)
         try:
             found = list(records(journal, marks))
-            at, last = journal.start, 0.0
+            at, last = journal.start, float("-inf")
             for record in found:
                 assert record.offset == at or record.kind is not Kind.OUTPUT, "output is doubled or lost"
                 assert record.at >= last, "time goes backwards"
