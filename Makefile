@@ -4,6 +4,7 @@
 #   make test       lint, types and tests        make prove    the tests that take minutes
 #   make bench      the benchmarks               make load     an hour of 300 sessions
 #   make clean      remove what these made
+#   make fuzz       bad input, for as long as ARGS="--seconds N TARGET ..." says; see CONTRIBUTING.md
 #
 # Everything is installed in .venv, as users get it: an editable install would add a hook to each start.
 # PYTHON names another interpreter: make test PYTHON=python3.13
@@ -20,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 unexport ARGS
 
-.PHONY: run test lint types pytest prove bench load clean
+.PHONY: run test lint types pytest prove bench load fuzz clean
 
 # What make itself exports would end up in the environment of every session.
 run: $(VENV)/.installed
@@ -49,6 +50,9 @@ bench: $(VENV)/.installed
 # Real agents, if AGENTMUX_TEST_AGENTS names some, are started as tests start them.
 load: $(VENV)/.ready-to-test $(VENV)/.installed
 	$(BIN)/python benchmarks/load.py $(ARGS)
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build agentmux_cli.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -128,11 +128,11 @@ def dispatch(asking: Asking) -> Awaitable[int | None] | int | None:
 
     Raises:
         BadUsage: it does not parse.
-        UnknownCommand: a newer client knows a command that we do not.
+        UnknownCommand: a newer client knows a command that we do not, or it is one that runs in the client.
     """
     word, *rest = asking.request.argv
     command = commands.find(word)
-    if command is None:
+    if command is None or command.server == commands.CLIENT:
         raise UnknownCommand(word)
     call, printed = (
         _parsed(command.name, tuple(rest)) if sum(map(len, rest)) < REMEMBERED else _parse(command.name, rest)

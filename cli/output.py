@@ -17,6 +17,7 @@ from agentmux.mux.asking import Used
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.foreign import safe
 from agentmux.mux.mux import HIT, HIT_END, Mux, Record
+from agentmux.mux.tables import BAD_PATTERN
 
 Facts = dict[str, object]
 
@@ -176,7 +177,7 @@ def matches(expression: str, values: Facts) -> bool:
     if operator == "~":
         try:
             return re.search(wanted, value) is not None
-        except re.error as error:
+        except BAD_PATTERN as error:
             raise BadUsage(f"{wanted!r} is no regular expression: {error}") from None
     return (value == wanted) == (operator == "=")
 

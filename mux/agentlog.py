@@ -33,7 +33,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .tables import Kind, check, words
+from .tables import BAD_PATTERN, Kind, check, told, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ MOST = 1 << 53
 
 MILLISECONDS = 1e11
 """A number above that is no time in Unix seconds before the year 5000."""
+
+LAST = 253402300799
+"""Unix seconds of the end of the year 9999: no clock shows what comes after that."""
 
 
 class Says(enum.Enum):
@@ -225,9 +228,11 @@ def _part(value: object) -> str:
 def seconds(value: object) -> float:
     """Return a time in Unix seconds, 0.0 for what is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not 0 <= value <= LAST * 1000:  # an integer may be too large for a float
+            return 0.0
         return value / 1000 if value > MILLISECONDS else float(value)
     try:
-        return datetime.fromisoformat(_string(value)).timestamp()
+        return max(datetime.fromisoformat(_string(value)).timestamp(), 0.0)
     except (ValueError, OverflowError):
         return 0.0
 
@@ -267,8 +272,8 @@ def _shape(table: Mapping[str, object], at: int, wrong_: Wrong) -> _Shape:
     for key in ("ignore", "unwrap"):
         try:
             groups = re.compile(str(table.get(key, ""))).groups
-        except re.error as error:
-            raise wrong(f"{table[key]!r} is no regular expression: {error}", key) from None
+        except BAD_PATTERN as error:
+            raise wrong(f"{told(table[key])} is no regular expression: {error}", key) from None
         if key == "unwrap" and key in table and groups != 1:
             raise wrong("'unwrap' needs one group: what was said", key)
     text, ignore, unwrap, id, time = (str(table.get(key, "")) for key in ("text", "ignore", "unwrap", "id", "at"))

@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from .tables import Kind, check, words
+from .tables import BAD_PATTERN, Kind, check, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Ways:
     for key in PATTERNS:
         try:
             groups = re.compile(str(table.get(key, ""))).groups
-        except re.error as error:
+        except BAD_PATTERN as error:
             raise wrong(f"'answer.{key}' is no regular expression: {error}", "answer", key) from None
         if key == "letter" and table.get(key) and groups != 1:
             raise wrong("'answer.letter' needs one group: the letter", "answer", key)

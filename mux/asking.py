@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -320,7 +321,7 @@ class Asking:
         env = self.request.env
         inside = env.get("AGENTMUX", "").rpartition(",")[0] == self.mux.socket
         number = env.get("AGENTMUX_SESSION", "")
-        return int(number) if inside and number.isdecimal() and len(number) < 19 else 0  # as SQLite has them
+        return int(number) if inside and re.fullmatch("[0-9]{1,18}", number) else 0
 
     def session(self, target: str | None) -> Session:
         """Return what ``-t`` names; without it the session we are in, else the last one used.

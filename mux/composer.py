@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from .sgr import Style, runs
-from .tables import Kind, check, words
+from .tables import BAD_PATTERN, Kind, check, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Composer:
     for key, pattern in patterns.items():
         try:
             groups = re.compile(pattern).groups
-        except re.error as error:
+        except BAD_PATTERN as error:
             raise wrong(f"'prompt.{key}' is no regular expression: {error}", "prompt", key) from None
         if key == "box" and pattern and groups != 1:
             raise wrong("'prompt.box' needs one group: what stands there", "prompt", key)

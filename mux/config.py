@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from . import limits, size, statusline
 from .events import FREQUENT, KINDS
 from .notifier import kinds_wrong, quiet_hours_wrong
+from .tables import BAD_PATTERN, LARGEST, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +46,14 @@ class Option:
 THEMES = ("auto", "dark", "light", "mono")
 """What the view can look like."""
 
-LARGEST = 1 << 40
-"""No number may be above it: it reaches native code."""
+LONGEST = 1 << 16
+"""Characters of a file that are looked at: it is parsed again and again to find the lines of what is wrong."""
+
+MOST_PARSED = 40
+"""Parts of a file that are parsed to find a line: 7 where no value has several lines."""
+
+MOST_WARNINGS = 10
+"""Mistakes that are told one by one."""
 
 _KEY = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]|C-[a-hj-ln-z\\\]^_]|C-Space|M-[!-Z\\-~]|Escape|Tab")
 """What every terminal can send: ``C-i`` is Tab, ``C-m`` Enter, ``C-[`` Escape, and shift with ctrl is often lost."""
@@ -75,7 +82,7 @@ def _a_command(value: Value) -> str:
 def _a_regex(value: Value) -> str:
     try:
         re.compile(str(value))
-    except re.error as error:
+    except BAD_PATTERN as error:
         return f"is no regular expression ({error})"
     return ""
 
@@ -236,6 +243,8 @@ DEFAULT = Config({option.name: option.default for option in OPTIONS}, BINDINGS)
 
 def parse(text: str, path: str) -> Config:
     """Return the configuration that the file's ``text`` gives."""
+    if len(text) > LONGEST:
+        return Config(DEFAULT.values, DEFAULT.keys, (f"{path}: is longer than {LONGEST}; defaults hold",))
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # the second for nesting, the first also for absurdly long numbers
@@ -244,10 +253,15 @@ def parse(text: str, path: str) -> Config:
     keys = dict(BINDINGS)
     hooks: dict[str, str] = {}
     view_keys: dict[str, str] = {}
-    warnings = []
+    warnings: list[str] = []
+    untold = 0
 
     def warn(what: str, *name: str) -> None:
-        warnings.append(f"{path}: line {line_of(text, name)}: {what}")
+        nonlocal untold
+        if len(warnings) < MOST_WARNINGS:
+            warnings.append(f"{path}: line {line_of(text, name)}: {what}")
+        else:
+            untold += 1
 
     for name, value in table.items():
         option = next((option for option in OPTIONS if option.name == name), None)
@@ -260,7 +274,7 @@ def parse(text: str, path: str) -> Config:
                 elif isinstance(action, str) and action in ACTIONS:
                     keys[key] = action
                 else:
-                    warn(f"no action {action!r}; one of: {', '.join(sorted(ACTIONS))}", name, key)
+                    warn(f"no action {told(action)}; one of: {', '.join(sorted(ACTIONS))}", name, key)
         elif name == "view-keys" and isinstance(value, dict):
             for key, action in value.items():
                 if _a_key(key) and not _VIEW_KEY.fullmatch(key):
@@ -268,7 +282,7 @@ def parse(text: str, path: str) -> Config:
                 elif isinstance(action, str) and action in VIEW_ACTIONS | {""}:
                     view_keys[key] = action
                 else:
-                    warn(f"no action {action!r}; one of: {', '.join(sorted(VIEW_ACTIONS))}", name, key)
+                    warn(f"no action {told(action)}; one of: {', '.join(sorted(VIEW_ACTIONS))}", name, key)
         elif name == "hooks" and isinstance(value, dict):
             for event, command in value.items():
                 if event not in KINDS or event in FREQUENT:
@@ -282,9 +296,11 @@ def parse(text: str, path: str) -> Config:
         elif not _fits(value, option.default):
             warn(f"{name!r} needs a {type(option.default).__name__}; its default {option.default!r} holds", name)
         elif wrong := option.check(value):
-            warn(f"{name!r}: {value!r} {wrong}; its default {option.default!r} holds", name)
+            warn(f"{name!r}: {told(value)} {wrong}; its default {option.default!r} holds", name)
         else:
             values[name] = value
+    if untold:
+        warnings.append(f"{path}: {untold} more lines are wrong")
     return Config(values, keys, tuple(warnings), hooks, view_keys)
 
 
@@ -297,26 +313,45 @@ def _fits(value: object, default: Value) -> bool:
 
 
 def line_of(text: str, name: Sequence[str | int]) -> int:
-    """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets ever more.
+    """Return the line on which what sets ``name`` begins: the parser tells of no lines, so it gets parts of the text.
 
-    A number in ``name`` is a place in an array.
+    A number in ``name`` is a place in an array. Where nothing sets it, or it can't be told in time, a line before.
     """
     lines = text.split("\n")
-    begin = 1
-    for end in range(1, len(lines) + 1):
-        try:
-            found: object = tomllib.loads("\n".join(lines[:end]) + "\n")
-        except tomllib.TOMLDecodeError:
-            continue  # in the middle of a value
-        for part in name:
-            if isinstance(found, list):
-                found = found[part] if isinstance(part, int) and part < len(found) else None
-            else:
-                found = found.get(part) if isinstance(found, dict) else None
-        if found is not None:
-            return begin
-        begin = end + 1
-    return begin
+    before, behind = 0, len(lines)  # so many lines don't have it, so many do
+    parsed = 0
+    while behind - before > 1 and parsed < MOST_PARSED:
+        middle = (before + behind) // 2
+        for at in (*range(middle, behind), *range(middle - 1, before, -1)):  # it may be in the middle of a value
+            parsed += 1
+            found = _parsed(lines[:at])
+            if found is not None or parsed >= MOST_PARSED:
+                break
+        else:
+            break
+        if found is None:
+            break
+        if _has(found, name):
+            behind = at
+        else:
+            before = at
+    return before + 1
+
+
+def _parsed(lines: Sequence[str]) -> object:
+    try:
+        return tomllib.loads("\n".join(lines) + "\n")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _has(found: object, name: Sequence[str | int]) -> bool:
+    for part in name:
+        if isinstance(found, list):
+            found = found[part] if isinstance(part, int) and part < len(found) else None
+        else:
+            found = found.get(part) if isinstance(found, dict) else None
+    return found is not None
 
 
 def lower(text: str) -> str:
@@ -339,7 +374,7 @@ class File:
             stamp = (found.st_mtime_ns, found.st_size)
             if stamp != self._seen:
                 with open(self._path, encoding="utf-8") as file:
-                    self._config = parse(file.read(), self._path)
+                    self._config = parse(file.read(LONGEST + 1), self._path)
                 self._seen = stamp
         except FileNotFoundError:
             self._config, self._seen = DEFAULT, None

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .tables import Kind, check, words
+from .tables import BAD_PATTERN, Kind, check, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def parsed(table: Mapping[str, object], wrong: Wrong) -> Conversations:
     for key, pattern in strings.items():
         try:
             groups = re.compile(pattern.replace("{id}", strings.get("id", UUID))).groups
-        except re.error as error:
+        except BAD_PATTERN as error:
             raise wrong(f"'conversation.{key}' is no regular expression: {error}", "conversation", key) from None
         if key != "id" and groups != 1:
             raise wrong(f"'conversation.{key}' needs one group: the id", "conversation", key)

@@ -161,6 +161,8 @@ class Decoder:
                 _close(fd)
                 raise ProtocolError(f"{kind.name} without a JSON object")
             yield kind, body, fd
+        if len(self._fds) > 1:
+            raise ProtocolError("descriptors without records")
 
     def close(self) -> None:
         while self._fds:
@@ -300,12 +302,12 @@ class Pane:
     __slots__ = ("child", "exited", "fd", "label", "name", "pid", "pidfd", "started", "status")
 
     def __init__(self, body: Body, fd: int, child: bool, pidfd: int = -1) -> None:
-        self.name: int = body["pane"]
+        self.name = _checked_int(body["pane"])
         self.pid = _checked_pid(body["pid"])
         self.label = _checked_label(body["label"])
-        self.status: int | None = body["status"]
-        self.exited: bool = body["exited"]
-        self.started: float = body["started"]
+        self.status = body["status"] if body["status"] is None else _checked_int(body["status"])
+        self.exited = bool(body["exited"])
+        self.started = float(body["started"])
         self.fd = fd
         self.child = child
         self.pidfd = pidfd  # of a program that is not our child
@@ -564,7 +566,7 @@ class Keeper:
         self.settled = True
 
     def start_pane(self, link: Link, body: Body) -> None:
-        name, label = body["pane"], body.get("label", "")
+        name, label = _checked_int(body["pane"]), body.get("label", "")
         try:
             if name in self.panes:
                 raise FileExistsError(errno.EEXIST, f"there is a pane {name!r}")
@@ -796,19 +798,27 @@ def _raw(text: str) -> bytes:
 
 
 def _words(value: list[str]) -> list[str]:
-    if not value or not all(isinstance(word, str) for word in value):
+    if not value or not isinstance(value, list) or any(b"\0" in _raw(word) for word in value):
         raise TypeError(f"not an argv: {value!r}")
     return value
 
 
+def _checked_int(number: int) -> int:
+    if not isinstance(number, int):
+        raise TypeError(f"not a number: {number!r}")
+    return number
+
+
 def _checked_label(label: str) -> str:
+    if not isinstance(label, str):
+        raise TypeError(f"not a label: {label!r}")
     if len(label) > MAX_LABEL:
         raise ValueError(f"label of {len(label)} characters is over {MAX_LABEL}")
     return label
 
 
 def _checked_pid(pid: int) -> int:
-    if pid <= 1:  # to kill() such numbers mean everybody
+    if not 1 < _checked_int(pid) < 1 << 31:  # to kill() such numbers mean everybody, or are too large
         raise ValueError(f"not a pid: {pid}")
     return pid
 

@@ -148,8 +148,11 @@ class KeeperLink:
             try:
                 event = _event(kind, body, fd)
             except LookupError:
-                self._link.gone = f"{kind.name} without what belongs in it"
                 event = None
+                self._link.gone = f"{kind.name} without what belongs in it"
+            if event is not None and not _sound(event):
+                event = None
+                self._link.gone = f"{kind.name} with what does not belong in it"
             if event is not None:
                 events.append(event)
             elif fd >= 0:
@@ -280,6 +283,20 @@ def _event(kind: Kind, body: Body, fd: int) -> Event | None:
             return Replaced()
         case _:
             return None
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("version", "pid", "panes", "pane", "errno", "n", "fd"), int),
+    **dict.fromkeys(("socket", "path", "label", "problem"), str),
+    **dict.fromkeys(("died", "status"), (int, type(None))),
+    "exited": bool,
+    "started": (int, float),
+}
+
+
+def _sound(event: Event) -> bool:
+    """Whether each field is of its type."""
+    return all(isinstance(getattr(event, name), _TYPES[name]) for name in event.__slots__)
 
 
 def start_keeper(

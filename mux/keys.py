@@ -438,7 +438,8 @@ class InputDecoder:
 
 def _may_be_f3(row: bytes | None, column: bytes | None) -> bool:
     """Whether a cursor position could as well be F3 with modifiers."""
-    return row == b"1" and column is not None and 0 < _number(column, 1) - 1 <= 255 and not (int(column) - 1) & 48
+    mods = _number(column or b"", 1) - 1
+    return row == b"1" and 0 < mods <= 255 and not mods & 48
 
 
 def _marker_in(data: bytes, marker: bytes) -> bytes:

@@ -6,7 +6,7 @@ owed instead: the emulator knows the screen, so nothing visible is lost. Frames
 leave whole: the one that is partly on the wire is always finished.
 
 Replies to commands are never dropped. Whoever writes many of them waits while
-``crowded`` is true.
+``crowded`` is true; whoever asks for many and reads none is not heard while ``full`` is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ reading reaches it in 25 ms; one that reads at 1 MB/s is one second behind."""
 CROWDED = 1 << 18
 """Above this, a command waits before it writes more."""
 
+FULL = 1 << 22
+"""Above this of what must arrive, its client is not read from: it asks, and does not take the answers."""
+
 
 class Outbox:
     """The bounded queue of encoded frames to one client."""
@@ -29,6 +32,7 @@ class Outbox:
         self._frames: deque[tuple[bytes, bool]] = deque()  # (what is left of the frame, droppable)
         self._started = False  # the first frame is partly sent
         self.size = 0
+        self._must = 0  # of that, what must arrive
         self.owes_redraw = False
 
     @property
@@ -36,10 +40,16 @@ class Outbox:
         """Whether a writer that can wait should."""
         return self.size > CROWDED
 
+    @property
+    def full(self) -> bool:
+        """Whether so much must arrive that nothing more may be asked for."""
+        return self._must > FULL
+
     def put(self, frame: bytes) -> None:
         """Queue a frame that must arrive."""
         self._frames.append((frame, False))
         self.size += len(frame)
+        self._must += len(frame)
 
     def put_output(self, frame: bytes) -> None:
         """Queue pane output; over the bound drop all of it and owe a redraw. A no-op while one is owed."""
@@ -70,6 +80,7 @@ class Outbox:
         self.size -= count
         while count:
             frame, droppable = self._frames[0]
+            self._must -= 0 if droppable else min(count, len(frame))
             if count < len(frame):
                 self._frames[0] = (frame[count:], droppable)
                 self._started = True

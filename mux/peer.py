@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import traceback
+from collections import deque
 
 from agentmux.store.errors import StoreError
 
@@ -18,12 +19,21 @@ from .sessionerrors import StoreFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future, Task
+    from asyncio import AbstractEventLoop, Future, Handle, Task
     from collections.abc import Awaitable, Callable
 
     from .mux import Mux
 
     Dispatch = Callable[[Asking], Awaitable[int | None] | int | None]
+
+TURN = 0.005
+"""Seconds that one client's frames may take at once: a few bytes may ask for a drawing, and then others have a turn."""
+
+MOST_ACTIONS = 64
+"""Actions of prefix keys that wait for the one before: more than anybody types ahead."""
+
+SMALL = 4096
+"""Bytes of standard input that are kept in one piece at least, however small the frames are."""
 
 STDIN_LIMIT = 1 << 23
 """Bytes of a command's standard input kept until it asks for them; then its client is not read from."""
@@ -53,6 +63,11 @@ class Peer:
         self._closed = False
         self._writing = False
         self._reading = True
+        self._stopped = False  # reading makes no sense for now: what was read is not taken
+        self._ready: deque[tuple[int, bytes]] = deque()  # frames that have come and wait for a turn
+        self._turn: Handle | None = None
+        self._taking = False
+        self._actions: deque[tuple[str, str]] = deque()  # the first is being done
         self._waits = False  # a newer client, whose version is about to take over
         self._waiting: bytes | None = None  # what it asked
         self._drained: Future[None] | None = None
@@ -78,13 +93,54 @@ class Peer:
         if not data:
             self.close()
             return
+        if self._ending:
+            return  # nobody asks any more
         try:
-            for kind, body in self._decoder.feed(data):
-                if self._closed:
-                    return
-                self._frame(kind, body)
+            self._ready += self._decoder.feed(data)
         except ProtocolError as error:
             self.fail(error)
+            return
+        if self._turn is None:
+            self._take()
+
+    def _take(self) -> None:
+        """Take frames that have come, for one turn, or until too much would have to be answered."""
+        self._turn = None
+        until = self._loop.time() + TURN
+        self._taking = True
+        try:
+            while self._ready and not self._ending and not self._closed and not self.outbox.full:
+                self._frame(*self._ready.popleft())
+                if self._loop.time() > until:
+                    break
+        except ProtocolError as error:
+            self.fail(error)
+        finally:
+            self._taking = False
+        if self._ending:
+            self._ready.clear()
+        if self.outbox.full:
+            self.flush()  # a greeting waits for what follows it
+        self._go_on_taking()
+
+    def _go_on_taking(self) -> None:
+        """Take what waits, in another turn; read when nothing does."""
+        if self._taking:
+            return
+        if self._ready and self._turn is None and not self._closed and not self.outbox.full:
+            self._turn = self._loop.call_soon(self._take)
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        """Read, unless what has come is not taken yet."""
+        reads = not (self._stopped or self._ready or self.outbox.full or self._closed)
+        if reads == self._reading:
+            return
+        self._reading = reads
+        if reads:
+            self._loop.add_reader(self._sock, self.read)
+        elif not self._closed:
+            self._loop.remove_reader(self._sock)
 
     def _frame(self, kind: int, body: bytes) -> None:
         attachment = self.attachment
@@ -93,7 +149,10 @@ class Peer:
         elif kind == Kind.COMMAND:
             self._command(body)
         elif kind == Kind.STDIN:
-            self.stdin.append(body)
+            if self.stdin and len(self.stdin[-1]) < SMALL:
+                self.stdin[-1] += body
+            elif body:
+                self.stdin.append(body)
             self.stdin_size += len(body)
             self._stdin_changed()
         elif kind == Kind.STDIN_END:
@@ -118,12 +177,20 @@ class Peer:
             attachment.leave("detached")
         elif kind == Kind.ACTION:
             action, argument = unpack(body, 2)[:2]
-            words = action.decode("utf-8", "replace"), argument.decode("utf-8", "replace")
-            self._run(attachment.act(*words))
+            if len(self._actions) < MOST_ACTIONS:
+                self._actions.append((action.decode("utf-8", "replace"), argument.decode("utf-8", "replace")))
+                if len(self._actions) == 1:
+                    self._run(self._act(attachment))
         elif kind == Kind.PAUSE:
             attachment.viewer.pause()
         elif kind == Kind.RESUME:
             attachment.viewer.resume()
+
+    async def _act(self, attachment: Attachment) -> None:
+        """Do what prefix keys ask for, one after the other."""
+        while self._actions:
+            await attachment.act(*self._actions[0])
+            self._actions.popleft()
 
     def _hello(self, body: bytes) -> None:
         version, _, attempt, server, keeper = unpack(body, 5)[:5]
@@ -193,15 +260,13 @@ class Peer:
 
     def stop_reading(self) -> None:
         """Leave what the client sends in its socket, and so make it wait."""
-        if self._reading and not self._closed:
-            self._reading = False
-            self._loop.remove_reader(self._sock)
+        self._stopped = True
+        self._read_or_not()
 
     def go_on_reading(self) -> None:
         """Read again."""
-        if not self._reading and not self._closed:
-            self._reading = True
-            self._loop.add_reader(self._sock, self.read)
+        self._stopped = False
+        self._read_or_not()
 
     # -- out
 
@@ -246,6 +311,7 @@ class Peer:
             if not self._writing:
                 self._writing = True
                 self._loop.add_writer(self._sock, self.flush)
+            self._go_on_taking()
             return
         except OSError:
             self.close()
@@ -259,6 +325,7 @@ class Peer:
             self.attachment.viewer.settle()
         if self._ending:
             self.close()
+        self._go_on_taking()
 
     async def drained(self, *, wholly: bool = False) -> None:
         """Wait while the client is behind; ``wholly``: until its socket has taken everything."""
@@ -271,6 +338,9 @@ class Peer:
         if self._closed:
             return
         self._closed = True
+        self._ready.clear()
+        if self._turn is not None:
+            self._turn.cancel()
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()

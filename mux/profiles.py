@@ -41,7 +41,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import agentlog, answer, composer, conversation, hooks, limits, published, signs, streamed
-from .config import RECORD, line_of, lower
+from .config import LONGEST, RECORD, line_of, lower
 from .errors import AgentmuxError
 from .recognise import Marks, recognised
 from .tables import Kind, check
@@ -112,6 +112,8 @@ def parse(text: str, path: str, *, ours: bool = False) -> Profile:
     Raises:
         BadProfile: it is none; the first thing that is wrong is named with its line.
     """
+    if len(text) > LONGEST:
+        raise BadProfile(path, f"is longer than {LONGEST}")
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -158,7 +160,7 @@ def read(path: str) -> Profile:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            return parse(file.read(), path, ours=os.path.dirname(path) == FOLDER)
+            return parse(file.read(LONGEST + 1), path, ours=os.path.dirname(path) == FOLDER)
     except OSError as error:
         raise BadProfile(path, (error.strerror or str(error)).lower()) from None
     except UnicodeDecodeError:

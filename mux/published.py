@@ -87,7 +87,7 @@ class Published:
         says, _, what = self.states.get(name, "").partition(" ")
         if says not in SAYS:
             return Said(None, named)
-        if isinstance(since, int) and 0 < since / 1000 < at:
+        if isinstance(since, int) and 0 < since < at * 1000:
             at = since / 1000
         return Said(Reading(Source.FILE, SAYS[says], f"{self.status} {name}", at, what), named)
 

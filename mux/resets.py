@@ -115,7 +115,10 @@ def _zone(name: str) -> tzinfo | None:
         return timezone(timedelta(hours=_ABBREVIATIONS[lower]))
     if found := _OFFSET.fullmatch(lower):
         hours = int(found[1])
-        return timezone(timedelta(hours=hours, minutes=int(found[2] or 0) * (-1 if found[1][0] == "-" else 1)))
+        try:
+            return timezone(timedelta(hours=hours, minutes=int(found[2] or 0) * (-1 if found[1][0] == "-" else 1)))
+        except ValueError:  # a day or more
+            return None
     try:
         return ZoneInfo(name) if "/" in name else None
     except (ValueError, OSError, LookupError):  # no such zone, or no name that could be one's

@@ -38,7 +38,7 @@ from functools import cache
 from . import resets
 from .dialog import Dialog
 from .sgr import runs
-from .tables import Kind, check, words
+from .tables import BAD_PATTERN, Kind, check, told, words
 from .verdict import ABOUT, Reading, Source, Status
 
 TYPE_CHECKING = False
@@ -375,8 +375,8 @@ def parsed(table: Mapping[str, object], wrong: Wrong, *, compiled: bool) -> Sign
 def _check(pattern: str, wrong: Wrong, *key: str | int) -> None:
     try:
         _compiled(pattern)
-    except re.error as error:
-        raise wrong(f"{pattern!r} is no regular expression: {error}", *key) from None
+    except BAD_PATTERN as error:
+        raise wrong(f"{told(pattern)} is no regular expression: {error}", *key) from None
 
 
 def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:

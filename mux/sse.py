@@ -71,14 +71,18 @@ class Events:
     __slots__ = ("_data", "_rest", "_size", "_skips")
 
     def __init__(self) -> None:
-        self._rest = b""  # a line that has not ended
+        self._rest = bytearray()  # a line that has not ended
         self._data: list[bytes] = []
         self._size = 0
         self._skips = False  # the line that has not ended is too long, and so is its event
 
     def feed(self, data: bytes) -> list[str]:
         """Return the data of the events that end in ``data``."""
-        data = self._rest + data
+        whole = self._rest.endswith(b"\r") or _END.search(data) is not None
+        self._rest += data
+        if not whole and len(self._rest) <= LONGEST and not self._skips:
+            return []  # a long line may come a byte at a time
+        data = bytes(self._rest)
         held = data[-1:] if data.endswith(b"\r") else b""  # a line feed may follow
         *lines, rest = _END.split(data[: len(data) - len(held)])
         found = []
@@ -97,7 +101,7 @@ class Events:
         if len(rest) > LONGEST or self._skips:
             self._skips, rest = True, b""
             self._data, self._size = [], LONGEST + 1
-        self._rest = rest + held
+        self._rest[:] = rest + held
         return found
 
     def _line(self, line: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +11,16 @@ if TYPE_CHECKING:
 
     Wrong = Callable[..., Exception]
     """Makes an error of what is wrong, and of the keys that lead to it."""
+
+
+BAD_PATTERN = (re.error, OverflowError, RecursionError)
+"""What ``re.compile`` raises for a pattern that is none, counts too high, or is nested too deep."""
+
+LARGEST = 1 << 40
+"""No number may be above it, nor below its negative: it reaches native code, and becomes seconds."""
+
+TOLD = 100
+"""Characters of a wrong value that are told."""
 
 
 class Kind(enum.Enum):
@@ -37,7 +48,9 @@ class Kind(enum.Enum):
             return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
         if self is Kind.BOOLEAN:
             return isinstance(value, bool)
-        return isinstance(value, int if self is Kind.NUMBER else str)
+        if self is Kind.NUMBER:
+            return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, str)
 
 
 def check(table: Mapping[str, object], kinds: Mapping[str, Kind], wrong: Wrong, name: str = "", of: str = "") -> None:
@@ -56,6 +69,17 @@ def check(table: Mapping[str, object], kinds: Mapping[str, Kind], wrong: Wrong, 
             raise wrong(f"no key {full!r}{of}; there are: {', '.join(kinds)}", *path)
         if not kinds[key].fits(value):
             raise wrong(f"{full!r} needs {kinds[key].value}", *path)
+        if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
+            raise wrong(f"{full!r} is above {LARGEST}", *path)
+
+
+def told(value: object) -> str:
+    """Return a value as the file may have it, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number as long in decimal, and reads one in other bases
+        text = "a number"
+    return text if len(text) <= TOLD else text[: TOLD - 3] + "..."
 
 
 def words(table: Mapping[str, object], key: str) -> tuple[str, ...]:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from . import schema
 from .errors import NotUnique, StoreBroken, StoreError, StoreFull, StoreOld, StoreTooNew
 from .folders import private_folder
 
+T = TypeVar("T")
 Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Any, ...]
 """What SQLite gave back. The tables are STRICT, so who knows the table knows the types."""
@@ -96,6 +98,8 @@ class Database:
             schema.migrate(self._connection)
         except sqlite3.Error as error:
             raise self._explained(error) from error
+        except UnicodeDecodeError as error:
+            raise self.broken("a name in it is damaged") from error
 
     def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
         """Run one statement and return all its rows; a change returns rows by RETURNING.
@@ -106,12 +110,28 @@ class Database:
             NotUnique: a UNIQUE index or primary key forbids it.
             StoreFull: the disk is full.
             StoreBroken: the file turned out to be damaged.
-            StoreError: it is locked or can't be read or written.
+            StoreError: it is locked or can't be read or written; or a number is larger than SQLite has them.
         """
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._explained(error) from error
+        except UnicodeDecodeError as error:  # in what it says is wrong
+            raise self.broken("a name in it is damaged") from error
+        except OverflowError:
+            raise StoreError("a number is too large") from None
+
+    def read(self, make: Callable[[Row], T], sql: str, parameters: Sequence[Value] = ()) -> list[T]:
+        """Return what ``make`` makes of each row of a query.
+
+        Raises:
+            StoreBroken: a row is not as it was written, so that ``make`` can't; else as ``execute``.
+        """
+        rows = self.execute(sql, parameters)
+        try:
+            return [make(row) for row in rows]
+        except (LookupError, TypeError, ValueError) as error:
+            raise self.broken(f"a row is damaged ({type(error).__name__})") from error
 
     def insert(self, table: str, columns: Sequence[str], row: Sequence[Value]) -> bool:
         """Insert a row of doubtful origin; return whether it fits, and was not there.
@@ -187,10 +207,8 @@ class Database:
             return NotUnique(str(error).lower())
         # The low byte is the kind, the rest says which system call it was.
         kind = None if code is None else code & 0xFF
-        if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return self.broken(str(error))
-        if code is None and isinstance(error, sqlite3.OperationalError) and "decode" in str(error):
-            return self.broken("a text is no text")
+        if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or _of_damage(str(error)):
+            return self.broken(str(error)[:200])
         if kind == sqlite3.SQLITE_FULL:
             return StoreFull(self.path)
         if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -203,6 +221,15 @@ class Database:
         ):
             return StoreError(f"the database {self.path} can't be used: {error}", hint="check disk and rights")
         return error
+
+
+def _of_damage(problem: str) -> bool:
+    """Whether SQLite, which has no code for that, says that a file is damaged: it lacks what our schema has."""
+    if problem.startswith(("Could not decode to UTF-8", "unsupported file format")):
+        return True
+    found = re.match(r"no such (?:table|column): (?:\w+\.)?(\w+)|table (\w+) already exists", problem)
+    names = [re.escape(name) for name in found.groups() if name] if found else []
+    return any(re.search(rf"\b{name}\b", step) for name in names for step in schema.MIGRATIONS)
 
 
 def copy(path: str, target: str) -> None:

@@ -104,8 +104,7 @@ class History:
         return self._select("WHERE id > ? ORDER BY id LIMIT ?", prompt, limit)
 
     def _select(self, rest: str, *values: Value) -> list[Prompt]:
-        rows = self._database.execute(f"SELECT {_COLUMNS} FROM prompt {rest}", values)
-        return [self._prompt(row) for row in rows]
+        return self._database.read(self._prompt, f"SELECT {_COLUMNS} FROM prompt {rest}", values)
 
     def _prompt(self, row: Row) -> Prompt:
         id_, session, at, cwd, agent, text, blob = row

@@ -199,7 +199,7 @@ class Inbox:
             filled = max(filled, len(bytes(self._room).rstrip(_SENTINEL)))
             _WORD.pack_into(self._file, _FILLED_AT, filled)
         else:
-            attempts += 1
+            attempts = min(attempts + 1, (1 << 32) - 1)  # a damaged file may say anything
             _WORD.pack_into(self._file, _ATTEMPTS_AT, attempts)
         self.filled = filled
         if not filled:

@@ -56,11 +56,8 @@ class Ledger:
 
     def of(self, session: int, limit: int) -> list[Entry]:
         """Return the newest entries of a session, oldest first."""
-        rows = self._database.execute(
-            "SELECT id, session, at, status, evidence FROM verdict WHERE session = ? ORDER BY id DESC LIMIT ?",
-            (session, limit),
-        )
-        return [_entry(row) for row in reversed(rows)]
+        sql = "SELECT id, session, at, status, evidence FROM verdict WHERE session = ? ORDER BY id DESC LIMIT ?"
+        return self._database.read(_entry, sql, (session, limit))[::-1]
 
     def has(self, session: int, status: str) -> bool:
         """Whether a session ever had that status, as far as is kept."""
@@ -69,12 +66,13 @@ class Ledger:
 
     def last(self, session: int) -> Entry | None:
         """Return the newest entry of what a session does."""
-        rows = self._database.execute(
+        rows = self._database.read(
+            _entry,
             "SELECT id, session, at, status, evidence FROM verdict WHERE session = ? AND status <> ?"
             " ORDER BY id DESC LIMIT 1",
             (session, NOTE),
         )
-        return _entry(rows[0]) if rows else None
+        return rows[0] if rows else None
 
 
 def _entry(row: Row) -> Entry:

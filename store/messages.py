@@ -135,8 +135,7 @@ class Messages:
         return int(count)
 
     def _select(self, rest: str, *values: Value) -> list[Message]:
-        rows = self._database.execute(f"SELECT {_COLUMNS} FROM message {rest}", values)
-        return [self._message(row) for row in rows]
+        return self._database.read(self._message, f"SELECT {_COLUMNS} FROM message {rest}", values)
 
     def _message(self, row: Row) -> Message:
         id_, session, role, at, source, proof, text, blob = row

@@ -196,7 +196,7 @@ class Queue:
         return self._select("WHERE session = ? AND state = 'uncertain' ORDER BY id DESC LIMIT ?", session, last)[::-1]
 
     def _select(self, rest: str, *values: Value) -> list[Queued]:
-        return [self._queued(row) for row in self._database.execute(f"SELECT {_COLUMNS} FROM queue {rest}", values)]
+        return self._database.read(self._queued, f"SELECT {_COLUMNS} FROM queue {rest}", values)
 
     def _queued(self, row: Row) -> Queued:
         number, session, place, at, state, text, blob, at_once, not_before, after, typed, ended, why, proof = row

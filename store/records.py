@@ -108,7 +108,7 @@ def encode_size(size: tuple[int, int]) -> bytes:
 
 def decode_size(payload: bytes) -> tuple[int, int]:
     """Return the columns and rows in the payload of a RESIZE."""
-    columns, rows = _SIZE.unpack(payload)
+    columns, rows = _SIZE.unpack_from(payload)
     return columns, rows
 
 
@@ -140,4 +140,6 @@ class Scan:
                 kind = Kind(number)
             except ValueError:
                 continue  # a newer version's
+            if kind is Kind.RESIZE and length < _SIZE.size:
+                continue  # nobody wrote that
             yield Mark(kind, time / 1_000_000, offset, length, told, payload)

@@ -23,6 +23,7 @@ from enum import Enum
 import zstandard
 
 from .database import Database, Row, Value
+from .errors import StoreBroken
 
 HIT = "\x02"
 HIT_END = "\x03"
@@ -178,13 +179,16 @@ class Index:
         parts = _parts(query)
         if not parts or limit <= 0 or (where is not None and not where):
             return []
-        rows = self._database.execute(*_select(parts, session, since, where))
-        texts = [self._text(row[4]) for row in rows]
+        rows = self._database.read(
+            lambda row: (*row[:1], Where(row[1]), *row[2:4], self._text(row[4])),
+            *_select(parts, session, since, where),
+        )
+        texts = [row[4] for row in rows]
         ranked = _ranked([_fold(text) for text in texts], parts)
         found = []
         for score, position, folded in ranked[:limit]:
             session_, kind, at, source, _ = rows[position]
-            found.append(Found(session_, Where(kind), at, source, _snippet(texts[position], folded, parts), score))
+            found.append(Found(session_, kind, at, source, _snippet(texts[position], folded, parts), score))
         return found
 
     def forget(self, session: int, count: int = 100) -> int:
@@ -236,7 +240,10 @@ class Index:
         return self._changes() - before >= 2  # one is the command itself
 
     def _text(self, stored: bytes) -> str:
-        return self._decompress(stored).decode()
+        try:
+            return self._decompress(stored).decode()
+        except (TypeError, UnicodeDecodeError, zstandard.ZstdError) as error:
+            raise StoreBroken(self._database.path, "a text in the index is damaged") from error
 
     def _merge(self, pages: int) -> None:
         self._database.execute("INSERT INTO search (search, rank) VALUES ('merge', ?)", (pages,))

@@ -277,11 +277,7 @@ class Sessions:
         return [(start, stop) for start, stop in rows]
 
     def _select(self, rest: str, *values: Value) -> list[SessionRow]:
-        rows = self._database.execute(f"SELECT {_COLUMNS} FROM session {rest}", values)
-        try:
-            return [_session(row) for row in rows]
-        except (ValueError, TypeError) as error:  # the tables are checked when they are written to, not when read
-            raise self._database.broken(f"a session's record: {error}") from error
+        return self._database.read(_session, f"SELECT {_COLUMNS} FROM session {rest}", values)
 
     def _update(self, session: int, changes: str, *values: Value) -> None:
         changed = self._database.execute(f"UPDATE session SET {changes} WHERE id = ? RETURNING id", (*values, session))

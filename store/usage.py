@@ -79,29 +79,28 @@ class Usage:
 
     def place(self, session: int) -> Place | None:
         """Return how far a session's log was read, None if it never was."""
-        found = self._database.execute("SELECT path, inode, offset FROM log_place WHERE session = ?", (session,))
-        if not found:
-            return None
-        [(path, inode, offset)] = found
-        return Place(json.loads(path), inode, offset)
+        found = self._database.read(
+            lambda row: Place(json.loads(row[0]), row[1], row[2]),
+            "SELECT path, inode, offset FROM log_place WHERE session = ?",
+            (session,),
+        )
+        return found[0] if found else None
 
     def total(self, session: int) -> Used:
         """Return all that a session has taken."""
         if session not in self._totals:
-            rows = self._database.execute(
-                "SELECT total(input), total(cached), total(output), sum(cost) FROM usage WHERE session = ?", (session,)
-            )
-            self._totals[session] = _used(*rows[0])
+            sql = "SELECT total(input), total(cached), total(output), sum(cost) FROM usage WHERE session = ?"
+            [self._totals[session]] = self._database.read(lambda row: _used(*row), sql, (session,))
         return self._totals[session]
 
     def by_day(self, since: float) -> list[tuple[int, str, Used]]:
         """Return what each session took on each day from ``since`` on: id, ISO date by the server's clock, and that."""
-        rows = self._database.execute(
+        return self._database.read(
+            lambda row: (int(row[0]), str(row[1]), _used(*row[2:])),
             "SELECT session, date(at, 'unixepoch', 'localtime') AS day, total(input), total(cached), total(output),"
             " sum(cost) FROM usage WHERE at >= ? GROUP BY session, day ORDER BY day, session",
             (since,),
         )
-        return [(int(session), str(day), _used(*sums)) for session, day, *sums in rows]
 
     def _take(self, session: int, answers: Iterable[Answer]) -> None:
         self._totals.pop(session, None)

@@ -10,6 +10,7 @@ from agentmux.mux.errors import BadUsage
 from agentmux.mux.lifecycle import State
 from agentmux.mux.session import Session
 from agentmux.mux.sessionerrors import TimedOut
+from agentmux.mux.tables import BAD_PATTERN
 from agentmux.mux.verdict import Status
 
 from ..app import Option
@@ -76,7 +77,7 @@ class _Wait:
             elif kind == "output" and equals:
                 try:
                     self._seen.append(_Seen(session, re.compile(pattern)))
-                except re.error as error:
+                except BAD_PATTERN as error:
                     raise BadUsage(f"wait: {pattern!r} is no regular expression: {error}") from None
             else:
                 words = ", ".join([*STATUSES, "exit"])

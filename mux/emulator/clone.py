@@ -97,19 +97,21 @@ def decode_ready(data: bytes) -> Terminal:
     return _decoder(data, lib.ghostty_snapshot_decoder_ready)
 
 
-def decode_with_history(data: bytes, rows: int) -> Terminal:
-    """Decode the visible state and at least ``rows`` of history, as far as ``data`` has them."""
+def decode_with_history(data: bytes, rows: int) -> tuple[Terminal, bool]:
+    """Decode the visible state and at least ``rows`` of history; return whether ``data`` has so many."""
+    got = 0
 
     def use(decoder: Any, out: Any) -> int:
+        nonlocal got
         code: int = lib.ghostty_snapshot_decoder_ready(decoder, out)
-        progress, got = ffi.new("size_t*"), 0
+        progress = ffi.new("size_t*")
         while not code and got < rows and not lib.ghostty_snapshot_decoder_next(decoder):
             which = lib.GHOSTTY_SNAPSHOT_DECODER_DATA_PROGRESS_ROWS
             lib.ghostty_snapshot_decoder_get(decoder, which, progress)
             got += progress[0]
         return code
 
-    return _decoder(data, use)
+    return _decoder(data, use), got >= rows
 
 
 def primary_history_rows(terminal: Terminal) -> int:

@@ -13,6 +13,7 @@ from .terminal import Terminal, check
 
 _LEAVE_ALTERNATE = b"\x18\x1b[?47l"
 _VIEWPORT = 400  # rows
+_ALL = 1 << 30  # bytes: more than any scrollback has
 _ROWS_PER_PAGE = 200  # the fewest a history page holds at a usual width
 _BLANK_END = re.compile(rb"((?:\A|\x1b\[0m)[^\x1b]*?) +\Z")
 _NO_TEXT = re.compile(rb"(?:(?:\x1b\[[0-9;:]*m)*|\s*)\Z")
@@ -47,7 +48,7 @@ def _with_history(terminal: Terminal, rows: int) -> Iterator[tuple[Terminal, int
         yield terminal, min(rows, int(terminal.get("SCROLLBACK_ROWS", "size_t")))
         return
     try:
-        copy = clone.decode_with_history(clone.encode_prefix(terminal, _pages(terminal, rows)), rows)
+        copy = _copied(terminal, rows)
     except clone.Unclonable:
         yield terminal, 0
         return
@@ -56,9 +57,21 @@ def _with_history(terminal: Terminal, rows: int) -> Iterator[tuple[Terminal, int
         yield copy, min(rows, int(copy.get("SCROLLBACK_ROWS", "size_t")))
 
 
-def _pages(terminal: Terminal, rows: int) -> int:
-    """Return how many pages have so many rows for certain; asking for more of them than there are is free."""
-    return 2 + rows * max(1, terminal.size()[0] // 200) // _ROWS_PER_PAGE  # those of a wide terminal hold fewer
+def _copied(terminal: Terminal, rows: int) -> Terminal:
+    """Return a copy that has so many rows of history, or all that there are.
+
+    Raises:
+        Unclonable: see ``clone``.
+    """
+    pages = 2 + rows * max(1, terminal.size()[0] // 200) // _ROWS_PER_PAGE  # those of a wide terminal hold fewer
+    before = -1
+    while True:
+        prefix = clone.encode_prefix(terminal, pages)
+        copy, enough = clone.decode_with_history(clone.at_ground(prefix), rows)
+        if enough or len(prefix) == before:
+            return copy
+        copy.close()
+        before, pages = len(prefix), pages * 4  # a page of many styles or links holds few rows
 
 
 def text_rows(terminal: Terminal, start: int, stop: int, *, styled: bool, links: bool = False) -> list[str]:
@@ -125,18 +138,19 @@ def _exact(terminal: Terminal, wanted: list[int], where: str, linked: Set[int]) 
     total = int(terminal.get("SCROLLBACK_ROWS", "size_t"))
     above = total - wanted[0] if where == "HISTORY" else 0
     try:
-        prefix = clone.at_ground(clone.encode_prefix(terminal, _pages(terminal, above) if above else 0))
+        copy = _copied(terminal, above) if above else clone.decode_ready(clone.at_ground(clone.encode_prefix(terminal)))
     except clone.Unclonable:
         return
-    copy = clone.decode_with_history(prefix, above) if above else clone.decode_ready(prefix)
     with copy, Grid(copy) as grid:
         kept = int(copy.get("SCROLLBACK_ROWS", "size_t"))
         start = kept - total if above else kept  # of these rows, counted in the copy's
         columns, height = terminal.size()
         if above and height < _VIEWPORT:  # the more of them can be read at once
             height = _VIEWPORT
+            copy.set("SCROLLBACK_MAX_BYTES", "size_t", _ALL)  # a resize would cut the copy's to a limit of its own
             copy.resize((columns, height))
             kept = int(copy.get("SCROLLBACK_ROWS", "size_t"))
+        wanted = [y for y in wanted if 0 <= y + start < kept + height]  # what the copy lacks stays as it is
         while wanted:
             top = min(wanted[0] + start, kept)
             window = {y + start - top: y for y in wanted[:height] if y + start < top + height}

@@ -161,9 +161,10 @@ def test_an_alias_is_the_command() -> None:
     assert caller.printed.startswith(b"Usage: agentmux new ")
 
 
-def test_a_command_that_only_a_newer_client_knows() -> None:
-    with pytest.raises(UnknownCommand, match="teleport"):
-        dispatched(Caller("teleport"))
+@pytest.mark.parametrize("name", ["teleport", "doctor"])
+def test_a_command_that_only_a_newer_client_knows_or_that_clients_run(name: str) -> None:
+    with pytest.raises(UnknownCommand, match=name):
+        dispatched(Caller(name))
 
 
 def test_a_command_runs_with_who_asks() -> None:

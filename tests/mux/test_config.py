@@ -1,6 +1,7 @@
 """The configuration: what a file may say, what is warned of and where, and that nothing stops anything."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,26 @@ def test_no_value_is_so_large_that_it_breaks_what_uses_it(inf: str) -> None:
 def test_several_warnings_name_each_its_line() -> None:
     text = 'prefix = 5\nhistory-lines = "x"\n[keys]\nd = "no"\n'
     assert [line.split(":")[0] for line in warnings(text)] == ["line 1", "line 2", "line 4"]
+
+
+def test_many_mistakes_are_told_in_time_and_counted() -> None:
+    began = time.process_time()
+    found = warnings("\n".join(f"k{number} = 1" for number in range(5000)))
+    assert found[0] == "line 1: no option 'k0'" and found[9] == "line 10: no option 'k9'"
+    assert found[10:] == ["4990 more lines are wrong"]
+    assert time.process_time() - began < 5
+
+
+def test_what_is_told_of_a_value_is_short() -> None:
+    (found,) = warnings(f"prefix = '{'x' * 5000}'")
+    assert len(found) < 300
+    assert "a number" in warnings(f"history-lines = 0x{'f' * 5000}")[0]
+
+
+def test_a_file_that_is_too_long_leaves_the_defaults() -> None:
+    config = parse("prefix = 'C-a'\n" + "#" * 70_000, "F")
+    assert config.values == DEFAULT.values
+    assert config.warnings == ("F: is longer than 65536; defaults hold",)
 
 
 def test_a_file_that_does_not_parse_leaves_the_defaults_and_names_the_line() -> None:

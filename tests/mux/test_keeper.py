@@ -523,6 +523,7 @@ FAILURES = [
     pytest.param({"argv": ["x" * 2_500_000]}, errno.E2BIG, "argument list too long", id="too long"),
     pytest.param({"argv": ["\ud800"]}, errno.EINVAL, "UnicodeEncodeError", id="surrogate"),
     pytest.param({"argv": 7}, errno.EINVAL, "TypeError", id="no argv"),
+    pytest.param({"label": 7}, errno.EINVAL, "TypeError", id="no label"),
     pytest.param({"size": [1]}, errno.EINVAL, "ValueError", id="no size"),
     pytest.param({"size": [float("inf"), 1]}, errno.EINVAL, "OverflowError", id="infinite"),
     pytest.param({"label": "x" * 4097}, errno.EINVAL, "over 4096", id="label"),

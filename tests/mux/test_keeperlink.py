@@ -150,6 +150,7 @@ def test_what_came_before_the_end_is_returned_before_the_end_is_told(ends: tuple
     "wire",
     [
         encode(Kind.PING, {}),  # without n
+        encode(Kind.PING, {"n": "1"}),
         b"\x25\xff\xff\xff\xff",  # too long
         b"\x25\x00\x00\x00\x02[]",
     ],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmux.mux.outbox import CROWDED, HIGH, Outbox
+from agentmux.mux.outbox import CROWDED, FULL, HIGH, Outbox
 from agentmux.mux.protocol import Decoder, encode
 
 MUST, OUTPUT = 34, 39
@@ -93,6 +93,19 @@ def test_crowded_asks_writers_that_can_wait_to_do_so(size: int, crowded: bool) -
     outbox.put(bytes(size))
     assert outbox.crowded is crowded
     assert CROWDED < HIGH
+
+
+def test_it_is_full_of_what_must_arrive_alone() -> None:
+    outbox = Outbox()
+    outbox.put_output(bytes(HIGH))
+    outbox.put(bytes(FULL))
+    assert not outbox.full
+    outbox.put(b"x")
+    assert outbox.full
+    outbox.sent(HIGH)
+    assert outbox.full
+    outbox.sent(1)
+    assert not outbox.full
 
 
 actions = st.lists(

@@ -14,7 +14,7 @@ from agentmux.mux import VERSION
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import BadUsage
 from agentmux.mux.mux import Mux
-from agentmux.mux.outbox import CROWDED
+from agentmux.mux.outbox import CROWDED, FULL
 from agentmux.mux.peer import STDIN_LIMIT, Peer
 from agentmux.mux.protocol import MAX_BODY, PROTOCOL, Decoder, Kind, Request, encode, pack, unpack
 from agentmux.mux.sessionerrors import UnknownSession
@@ -323,7 +323,54 @@ def test_a_client_that_never_reads_holds_up_nobody(world: World) -> None:
     assert other.status() == 0
 
 
+def test_a_client_that_asks_and_never_reads_is_not_heard_for_a_while(world: World) -> None:
+    client, other = world.client(), world.client()
+    wire = hello(VERSION) * 300_000
+    at = 0
+    for _ in range(3000):
+        try:
+            at += client.sock.send(memoryview(wire)[at : at + (1 << 16)])
+        except BlockingIOError:
+            world.settle()
+    assert at < len(wire), "its socket is full and stays so"
+    assert client.peer.outbox.size < FULL + 1000
+    other.asks("echo", "x")
+    assert other.status() == 0
+
+    def answered() -> bool:
+        client.receive()
+        return len(client.frames) >= at // len(hello(VERSION))
+
+    world.until(answered, "an answer to all that was asked")
+
+
+def test_frames_that_take_long_let_others_have_a_turn(world: World) -> None:
+    done: list[float] = []
+
+    def slow() -> None:
+        end = time.monotonic() + 0.001
+        while time.monotonic() < end:
+            pass
+        done.append(end)
+
+    client, other = world.client(), world.client()
+    client.peer.on_stdin = slow
+    client.sock.send(encode(Kind.STDIN, b"x") * 5000)
+    other.asks("echo", "x")
+    assert other.status() == 0
+    assert len(done) < 1000
+    client.sock.close()
+    client.peer.close()
+
+
 # Standard input
+
+
+def test_small_pieces_of_standard_input_are_kept_in_few(world: World) -> None:
+    client = world.client()
+    client.send(encode(Kind.STDIN, b"x") * 9000)
+    world.until(lambda: client.peer.stdin_size == 9000, "all of it")
+    assert len(client.peer.stdin) < 4
 
 
 def test_standard_input_comes_when_it_is_asked_for_until_its_end(world: World) -> None:

@@ -79,6 +79,13 @@ def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
         (GOOD + RULE.replace("dialog", "there"), "line 7: 'where' must be title, screen, dialog, 'bottom N'"),
         (GOOD + RULE.replace("about", "# about"), "line 4: 'about' must be one of approval, question, "),
         (GOOD + RULE.replace("'x'", "'['"), "line 4: '[' is no regular expression: "),
+        (
+            GOOD + RULE.replace("'x'", "'x{99999999999}'"),
+            "line 4: 'x{99999999999}' is no regular expression: the repetition number is too large",
+        ),
+        (GOOD + RULE.replace("'x'", f"'{'(' * 9000}'"), "line 4: '" + "(" * 96 + "... is no regular expression: "),
+        (GOOD + f"[limit]\nprompt = 'go on'\nmargin = {1 << 50}\n", "line 6: 'limit.margin' is above"),
+        (GOOD + "#" * 70_000, "is longer than 65536"),
         (GOOD.replace("title", "tested"), "'title' is missing"),
         ('title = "x"\n', "'recognise.commands' is missing: what is it started with?"),
         ("a = " + "[" * 5000, "too deep"),

@@ -62,7 +62,16 @@ def test_words_and_when_that_is(words: str, when: float) -> None:
     "words",
     [
         *("", "later", "shortly", "8", "13pm", "25:00", "8:61 pm", "Feb 30, 9am", "9pm (No/Where)", "9pm (../../etc)"),
-        *("9pm XYZ", "2020-01-01T00:00:00Z", "2026-99-01", "in 9999 days", "5", "the end of the month", "9" * 500),
+        *(
+            "9pm XYZ",
+            "2020-01-01T00:00:00Z",
+            "2026-99-01",
+            "in 9999 days",
+            "5",
+            "the end of the month",
+            "9" * 500,
+            "8pm gmt+99",
+        ),
     ],
 )
 def test_what_can_not_be_read_is_no_time(words: str) -> None:

@@ -148,6 +148,26 @@ def test_a_lock_held_by_somebody_else_is_said(database: Database, path: Path) ->
             Sessions(database).set_lost([1], 1.0)
 
 
+def test_what_lacks_a_part_of_the_schema_is_damaged(database: Database) -> None:
+    database.execute("ALTER TABLE session RENAME TO sessiom")
+    with pytest.raises(StoreBroken, match="no such table"):
+        Sessions(database).all()
+
+
+def test_a_row_that_is_not_as_it_was_written_is_damage(database: Database) -> None:
+    sessions = Sessions(database)
+    sessions.add("api", ["sh"], "/", created=1.0, size=(80, 24))
+    database.execute("PRAGMA ignore_check_constraints = on")
+    database.execute("UPDATE session SET argv = '{'")
+    with pytest.raises(StoreBroken, match="a row is damaged"):
+        sessions.all()
+
+
+def test_a_number_that_sqlite_does_not_have_is_an_error(database: Database) -> None:
+    with pytest.raises(StoreError, match="a number is too large"):
+        Sessions(database).get(1 << 70)
+
+
 def test_a_bug_of_ours_keeps_its_own_error(database: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         database.execute("SELECT * FROM absent")
