@@ -49,7 +49,7 @@ def _versions() -> list[Finding]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = [("version", True, f"agentmux {VERSION}, Python {sys.version.split()[0]}, {sys.platform}", "")]
-    for name in ("pyghostty", "typer", "ptyprocess", "zstandard", "platformdirs"):
+    for name in ("pyghostty", "typer", "prompt_toolkit", "ptyprocess", "zstandard", "platformdirs"):
         try:
             found.append((name, True, version(name), ""))
         except PackageNotFoundError:
