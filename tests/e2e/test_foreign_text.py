@@ -94,13 +94,8 @@ CALLS: dict[str, list[Call]] = {
     "reset": [call(EVIL)],
     "completion": [call(EVIL), call("bash", shows=False)],
 }  # fmt: skip
-
-RAW = {
-    "attach": "it shows a session on a terminal, which is what it is for: see the other tests",
-    "log": "it prints a program's own bytes, which is what it is for",
-    "replay": "it shows a recording on a terminal: see tests/mux/test_replay.py",
-}
-"""Commands of which only the errors are looked at, and export --format raw as well."""
+"""What is asked of each. Of attach, log and replay only errors: they show a program's own bytes, which is what they are
+for; so does export --format raw."""
 
 
 def planted(world: World) -> None:
@@ -108,22 +103,13 @@ def planted(world: World) -> None:
     here = os.path.join(world.home, FOLDER)
     os.mkdir(here)
     world.configure(f"[hooks]\nrenamed = {toml(f'exit 3 # {EVIL}')}\n")
-    profile = hostile.PROFILE
     program = f'#!/bin/sh\nexec {sys.executable} -I -S {hostile.__file__} "$@"\n'
-    path = world.agent(profile, program)
+    path = world.agent(hostile.PROFILE, program)
     config = os.path.join(world.home, "config", "agentmux", "agents")
     with open(os.path.join(config, "evil.toml"), "w") as file:
         file.write(f"title = {toml(EVIL)}\n[recognise]\ncommands = [{toml(EVIL)}]\n")
-    options = [
-        "-e",
-        f"OURS_LOG={world.root}",
-        "-e",
-        f"{EVIL}=1",
-        "--label",
-        f"k={EVIL}",
-        "--label",
-        f"{EVIL.replace('=', '')}=v",
-    ]
+    options = ["-e", f"OURS_LOG={world.root}", "-e", f"{EVIL}=1"]
+    options += ["--label", f"k={EVIL}", "--label", f"{EVIL.replace('=', '')}=v"]
     world.new("ended", "sh", "-c", f": {EVIL}", options=["-c", here, *options])
     world.new("plain", "sh", "-c", f"stty raw -echo; cat > /dev/null; : {EVIL}", options=["-c", here, *options])
     teller(world)
@@ -174,14 +160,18 @@ def test_every_command_has_its_calls() -> None:
     assert silent == {"detach", "has", "gc", "hook"}, "these print nothing of anybody else's"
 
 
-def test_no_command_prints_what_acts_on_a_terminal(world: World) -> None:
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.prove)])
+def test_no_command_prints_what_acts_on_a_terminal(world: World, every: bool) -> None:
+    """Each command's calls, as JSON too; besides, wrong ones of each: a few kinds, or every kind."""
     planted(world)
     world.configure(f"{toml(EVIL)} = 1\n[hooks]\n{toml(EVIL)} = {toml(EVIL)}\n")
     last = ["forget", "backup", "kill", "kill-server", "restart", "resume"]
     found = []
     for name in sorted(NAMES, key=lambda name: last.index(name) + 1 if name in last else 0):
-        calls = [*CALLS[name], *(call(*words, shows=False) for words in (("-t", EVIL), (f"--{EVIL}",), (f"-{EVIL}",)))]
-        if name not in ("new", "send", "run", "label"):
+        calls = [*CALLS[name], call(f"--{EVIL}", shows=name != "hook")]  # which never complains
+        if every:
+            calls += [call(*words, shows=False) for words in (("-t", EVIL), (f"-{EVIL}",), ("--json", f"-{EVIL}"))]
+        if every and name not in ("new", "send", "run", "label"):
             calls.append(call(EVIL, shows=False))
         for one in calls:
             found += wrong(world.run(name, *one.words), one)
@@ -194,9 +184,8 @@ def test_no_command_prints_what_acts_on_a_terminal(world: World) -> None:
 
 def test_what_goes_on_printing_prints_nothing_that_acts(world: World) -> None:
     planted(world)
-    followers = [
-        world.start(*words) for words in (["events"], ["events", "--json"], ["inbox", "--watch"], ["ls", "--watch"])
-    ]
+    watched = (["events"], ["events", "--json"], ["inbox", "--watch"], ["ls", "--watch"])
+    followers = [world.start(*words) for words in watched]
     wait_until(lambda: all(world.connected(one.pid) for one in followers), what="followers")
     teller(world, "another")
     world.run("label", "-t", "plain", f"k={EVIL}2").ok()
@@ -211,7 +200,7 @@ def test_what_goes_on_printing_prints_nothing_that_acts(world: World) -> None:
         assert not acts(err), acts(err)[:20]
 
 
-@pytest.mark.parametrize("place", ["top", "off"])
+@pytest.mark.parametrize("place", ["top", pytest.param("off", marks=pytest.mark.prove)])
 def test_what_is_drawn_for_a_terminal_of_another_size_stays_in_its_cells(world: World, place: str) -> None:
     """The program's own bytes never get there: what is drawn anew has no sequence that its text began."""
     planted(world)

@@ -443,7 +443,9 @@ def test_each_message_of_a_stream_is_taken_once(world: World, what: str) -> None
 def test_where_the_stream_tells_no_message_the_screen_does(world: World) -> None:
     talks(world)
     typed(world, 'does {"in": "c1", "what": "work"}')
+    world.does("one", "working")
     typed(world, 'does {"in": "c1", "what": "rest"}')
+    world.does("one", "idle")
     world.run("send", "-t", "one", "mute").ok()
     expected = [("user", "send", "mute"), ("agent", "screen", "spoken")]
     wait_until(lambda: turns(world) == expected, what=lambda: turns(world))

@@ -31,6 +31,9 @@ CORPUS = {
 """Hostile texts by what is hostile in them; none has a NUL, which no argument can have."""
 
 EVIL = "pwn" + "".join(CORPUS.values()) + "ed"
+WRITTEN = EVIL + "\0"
+"""What can be in a file, or be printed."""
+
 FOLDER = EVIL.replace("/", "-").replace("x" * 500, "")
 """What can be the name of a file."""
 
@@ -69,7 +72,6 @@ input = ["used"]
 words = ["--hooks", "{hooks}"]
 [hooks.events]
 Notice = "waiting question"
-Done = "idle"
 [prompt]
 box = '^>(.*)\Z'
 mark = '^> ?'
@@ -104,6 +106,7 @@ def _write(data: bytes) -> None:
 
 def _tell_the_terminal() -> None:
     """Put it wherever a sequence carries text."""
+    _write(b"\x00\x00")
     for text in ("pwn\x9b31m\x9d0;x\x9c\u202eed", *(f"pwn{text}ed" for text in CORPUS.values())):
         inside = _raw(re.sub(r"[\x07\x1b\x18\x1a\x9c]", "", text))  # what would end the sequence
         for start in (b"2;", b"9;", b"777;notify;t;", b"7;file:///tmp/", b"7501;state=working:app="):
@@ -143,11 +146,11 @@ def main() -> None:
             rows = [RULE, f"Which? {SHOWN}", f"\u276f 1. {SHOWN}", f"  2. {SHOWN}", "press a key"]
             _write(_raw("\x1b[2J\x1b[H" + "\r\n".join(rows)))
         elif text == b"hook":
-            _hook("Notice", f"pwn{EVIL}ed")
+            _hook("Notice", WRITTEN)
             _write(b"\x1b[2J\x1b[Hstill thinking")
         else:
-            _log("prompt", f"pwn{EVIL}ed")
-            _log("reply", f"pwn{EVIL}ed\nand {EVIL}")
+            _log("prompt", WRITTEN)
+            _log("reply", f"{WRITTEN}\nand {WRITTEN}")
             text = b""
             continue
         text = b""
