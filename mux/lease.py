@@ -64,10 +64,9 @@ def sign(fd: int, socket: str, keeper: int) -> None:
     Raises:
         OSError: there is no room.
     """
-    processes = {"server": os.getpid(), "keeper": keeper}
-    found = {process.pid: process.started for process in sweep.everything()}
-    text = json.dumps({"socket": socket} | {who: [pid, found.get(pid, "")] for who, pid in processes.items()})
-    data = text.encode("ascii")
+    processes = {"server": sweep.process(os.getpid()), "keeper": sweep.process(keeper)}
+    said = {"socket": socket} | {who: [process.pid, process.started] for who, process in processes.items()}
+    data = json.dumps(said).encode("ascii")
     os.pwrite(fd, data, 0)
     os.ftruncate(fd, len(data))
 

@@ -299,6 +299,11 @@ class Mux:
         if self._link.wants_write:
             self.loop.add_writer(self._link.fileno(), self._on_link_writable)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether another server takes over, or none."""
+        return self._stopping
+
     def listens(self, listener: int) -> None:
         """Have the keeper hold another listening socket, which takes the place of the first.
 

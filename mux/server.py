@@ -51,7 +51,6 @@ EMFILE_PAUSE = 1.0
 RESERVE = 8
 """Descriptors that clients leave to the sessions: for a program's terminal, a journal's next file, another keeper."""
 
-
 TELLING = 0.2
 """Seconds in which whoever met a damaged database is still told so."""
 
@@ -131,8 +130,8 @@ class Server:
 
     def _appear(self) -> None:
         """Make sure that clients find us."""
-        if self._listener is None:
-            return  # the keeper is about to hand it over
+        if self._listener is None or self.mux.stopping:
+            return  # the keeper is about to hand it over, or to go
         fd = listening.again(self._path, log)
         if fd < 0:
             return

@@ -51,6 +51,7 @@ def find_server(path: str) -> Connection:
 
     Raises:
         NoServer: there is no server.
+        BadFolder: there is one, and no place for its socket.
     """
     data = paths.data_folder(path)
     asked: lease.Holder | None = None
@@ -63,6 +64,7 @@ def find_server(path: str) -> Connection:
             if found is None or found.socket != path or time.monotonic() > deadline:
                 raise
         if found != asked:
+            paths.private_folder(os.path.dirname(path))
             found.ask_for_socket()
             asked = found
         time.sleep(0.01)

@@ -111,6 +111,14 @@ def everything() -> list[Process]:
     return [row.process for row in rows if not row.zombie]
 
 
+def process(pid: int) -> Process:
+    """Return a process that runs now by its pid."""
+    if sys.platform == "linux":
+        return Process(pid, started(pid))
+    else:
+        return next((row.process for row in _ps_rows() if row.process.pid == pid), Process(pid, ""))
+
+
 def marked(socket: str) -> set[Process]:
     """Return the processes whose environment names ``socket``, without this one and its parent."""
     own = {os.getpid(), os.getppid()}

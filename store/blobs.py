@@ -182,22 +182,17 @@ class Blobs:
     def sweeping(self, newest: float) -> Work[Swept]:
         """Delete the rows that nothing refers to, then the files that have no row.
 
-        A file whose time is ``newest`` (Unix seconds) or later stays: its row may be on the way.
-        Not inside a transaction.
+        A file whose time is ``newest`` (Unix seconds) or later stays: its row may be on the way. So does one that never
+        had a row, while there is a damaged database that may name it. Not inside a transaction.
 
         Raises:
             StoreError: somebody else has the database open and reads it, or a file can't be deleted.
         """
-        if kept := aside(os.path.dirname(self._database.path)):
-            raise StoreError(
-                f"nothing was deleted: the damaged database {kept[-1]} may name it",
-                hint="if nothing is missed, delete it: rm " + " ".join(f"{path}*" for path in kept),
-            )
         unnamed = " AND ".join(
             f"NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = blob.digest)" for table, column in REFERENCES
         )
-        self._database.execute(f"DELETE FROM blob WHERE {unnamed}")
-        [(rows,)] = self._database.execute("SELECT changes()")
+        gone = {digest for (digest,) in self._database.execute(f"DELETE FROM blob WHERE {unnamed} RETURNING digest")}
+        only = gone if aside(os.path.dirname(self._database.path)) else None
         # A commit alone is not synced. A power cut that brought rows back would find their files gone.
         [(busy, _, _)] = self._database.execute("PRAGMA wal_checkpoint(FULL)")
         if busy:
@@ -207,14 +202,17 @@ class Blobs:
             )
         files = freed = 0
         for number in range(_FOLDERS):
-            for size in self._sweep(number, newest):
+            for size in self._sweep(number, newest, only):
                 files += 1
                 freed += size
             yield (number + 1) / _FOLDERS
-        return Swept(rows, files, freed)
+        return Swept(len(gone), files, freed)
 
-    def _sweep(self, number: int, newest: float) -> list[int]:
-        """Delete the old files of one folder that have no row; return their sizes."""
+    def _sweep(self, number: int, newest: float, only: set[bytes] | None) -> list[int]:
+        """Delete the old files of one folder that have no row; return their sizes.
+
+        ``only``: of those with a content no others, None for all.
+        """
         path = f"{self._folder}/{number:02x}"
         sizes: list[int] = []
         try:
@@ -223,7 +221,10 @@ class Blobs:
             rows = self._rows(number)
             for entry in entries:
                 found = _NAME.fullmatch(entry.name)
-                if found is None or (not found[2] and bytes.fromhex(f"{number:02x}{found[1]}") in rows):
+                if found is None:
+                    continue
+                digest = bytes.fromhex(f"{number:02x}{found[1]}")
+                if not found[2] and (digest in rows or (only is not None and digest not in only)):
                     continue
                 # A temporary file may come to its real name at any moment.
                 with contextlib.suppress(FileNotFoundError):

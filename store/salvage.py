@@ -105,8 +105,8 @@ def opened(
 def _opened(
     folder: str, path: str, on_broken: Callable[[], None], clock: Callable[[], float]
 ) -> tuple[Database, list[int], Salvaged | None]:
-    if not os.path.lexists(path) and os.path.lexists(f"{path}.saved"):
-        os.rename(f"{path}.saved", path)
+    if os.path.lexists(f"{path}.saved"):  # a server before us was killed, when it was as good as done
+        _put_in_place(folder, path)
     why = ""
     if os.path.lexists(_flag(folder)):
         why = "a part of it could not be read"
@@ -124,8 +124,6 @@ def _opened(
         except StoreBroken as error:
             why = error.reason
     salvaged = _salvage(folder, path, why, clock)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(_flag(folder))
     return Database(path, on_broken=on_broken), [], salvaged
 
 
@@ -152,23 +150,35 @@ def _numbers(folder: str) -> list[int]:
 
 def _salvage(folder: str, path: str, why: str, clock: Callable[[], float]) -> Salvaged:
     saving = f"{path}.saving"
-    for name in (saving, f"{saving}-wal", f"{saving}-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-    target = Database(saving)
+    _delete(saving)
     try:
-        rows, lost, found = _copy(folder, path, target, clock)
-        target.checkpoint()
-    finally:
-        target.close()
+        with contextlib.closing(Database(saving)) as target:
+            rows, lost, found = _copy(folder, path, target, clock)
+            target.checkpoint()
+    except BaseException:
+        _delete(saving)  # the disk may be full of it
+        raise
     os.rename(saving, f"{path}.saved")
+    return Salvaged(why, _put_in_place(folder, path), rows, lost, found)
+
+
+def _put_in_place(folder: str, path: str) -> str:
+    """Put the damaged database aside and the new one in its place; return where the damaged one is."""
     number = 1 + max((int(name.rpartition("-")[2]) for name in aside(folder)), default=0)
     kept = f"{path}.broken-{number}"
     for end in ("-wal", "-shm", ""):  # the log first: beside another database it would be taken for that one's
         with contextlib.suppress(FileNotFoundError):
             os.rename(path + end, kept + end)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_flag(folder))
     os.rename(f"{path}.saved", path)
-    return Salvaged(why, kept, rows, lost, found)
+    return kept
+
+
+def _delete(path: str) -> None:
+    for end in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + end)
 
 
 def _copy(

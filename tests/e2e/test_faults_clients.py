@@ -44,8 +44,8 @@ SAID = (
 
 def connected(world: World) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
+    sock.connect(world.socket)  # a full backlog is waited for
     sock.settimeout(20)
-    sock.connect(world.socket)
     return sock
 
 

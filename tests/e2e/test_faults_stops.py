@@ -9,7 +9,6 @@ import time
 
 import pytest
 from programs import Counters, insist_on_new_lines, keeper_pid, server_pid
-from terminal import signal_and_wait
 from world import World, wait_until
 
 
@@ -104,9 +103,8 @@ def test_a_log_out_that_ends_everything_leaves_sessions_to_restart(world: World,
         random.Random(number).shuffle(everybody)
         for pid in everybody if kindly else ():
             os.kill(pid, signal.SIGTERM)
-        for pid in everybody:
-            signal_and_wait(pid)
-        assert world.pids() == {}
+        while left := world.pids():  # whoever finds the other gone has begun another
+            world.kill_all(left)
         row = world.run("ls", "-a", "--json").ok().json[0]
         assert row["state"] in ("lost", "exited")
         assert world.run("log", "-t", "api").ok().out.count(f"round {number}") == 2
