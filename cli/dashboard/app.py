@@ -119,6 +119,7 @@ class View:
         home: the user's, shown as ``~``.
         agents: tells which commands start agents.
         own: id of the session that it runs in, 0 for none: it does not show itself.
+        selected: id of the session to begin with, 0 for none.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class View:
         colours: ColorDepth,
         agents: Callable[[], Sequence[str]],
         own: int = 0,
+        selected: int = 0,
         now: Callable[[], float] = time.time,
         input: Input | None = None,
         output: Output | None = None,
@@ -144,7 +146,7 @@ class View:
         self.settings = settings
         self.home = home
         self.now = now
-        self._wanted = 0  # id of a session to select as soon as it is listed
+        self._wanted = selected  # id of a session to select as soon as it is listed
         self.zoomed = False
         self.gridded = False
         self.said: list[Piece] = []
@@ -198,6 +200,7 @@ class View:
             loop.add_signal_handler(number, self._end, Leave(number))
         self._start(self.link.follow())
         self._start(self._tick())
+        self._select_wanted()
         self.selection_changed()
         try:
             return await self.app.run_async(set_exception_handler=False)
@@ -286,11 +289,14 @@ class View:
 
     def list_changed(self) -> None:
         """The list is another one."""
-        if self._wanted and self.sessions.select(self._wanted):
-            self._wanted = 0
+        self._select_wanted()
         self.grid.update(self.sessions.get)
         self.preview.follow(self.sessions.selected)
         self.changed()
+
+    def _select_wanted(self) -> None:
+        if self._wanted and self.sessions.select(self._wanted):
+            self._wanted = 0
 
     def _happened(self, event: Event) -> None:
         newest = bool(self.said) and self.said[0][1].strip() == safe(self.receipts.line)  # nothing was said since

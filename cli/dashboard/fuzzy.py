@@ -9,8 +9,8 @@ from collections.abc import Iterable
 def fit(query: str, texts: Iterable[str]) -> int | None:
     """Return how far ``texts`` are from a query, 0 the nearest; None if they don't fit.
 
-    Each word of the query must be in one of the texts: as it is, or letter by letter with others between. Case does
-    not count.
+    Each word of the query must be in one of the texts: as it is, or letter by letter with others between, no more than
+    it has itself: any few letters stand somewhere in a long path. Case does not count.
     """
     lowered = [text.lower() for text in texts]
     total = 0
@@ -29,4 +29,5 @@ def _distance(word: str, text: str) -> int | None:
     if at > 0:
         return 1 if not text[at - 1].isalnum() else 2
     found = re.search(".*?".join(map(re.escape, word)), text)
-    return None if found is None else 3 + found.end() - found.start() - len(word)
+    between = len(word) + 1 if found is None else found.end() - found.start() - len(word)
+    return None if between > len(word) else 3 + between

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from agentmux.mux.foreign import without
 from agentmux.mux.sgr import Colour, Style, rgb, runs
 
 from .lines import Piece
@@ -55,8 +56,8 @@ class Picture:
 
 
 def pieces(row: str) -> list[Piece]:
-    """Return a row with SGR as pieces."""
-    return [(_look(style), text) for style, text in runs(row)]
+    """Return a row with SGR as pieces, without what would turn the text round: it has no cell of its own."""
+    return [(_look(style), without(text)) for style, text in runs(row)]
 
 
 @lru_cache(4096)

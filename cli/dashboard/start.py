@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -41,7 +42,7 @@ class Asked:
         choose: descriptor to write the id of a session to that was chosen, in place of attaching; -1: attach.
     """
 
-    selected: str = ""
+    selected: int = 0
     choose: int = -1
 
 
@@ -72,10 +73,9 @@ def run(words: list[str], socket: str) -> int:
         colours=_colours(),
         agents=_agents,
         own=_own(socket),
+        selected=asked.selected,
     )
     view.sessions.replace(first.sessions())
-    if asked.selected:
-        view.go_to(int(asked.selected))
     if config.warnings:
         view.say(config.warnings[0], "agentmux doctor lists all", wrong=True)
     return _loop(view, socket, asked)
@@ -102,14 +102,16 @@ def _loop(view: View, socket: str, asked: Asked) -> int:
 
 
 def _parsed(words: list[str]) -> Asked:
-    selected, choose = "", -1
+    selected, choose = 0, -1
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        if word in ("--select", "--choose-fd") and rest and rest[0].isdecimal():
-            value = rest.pop(0)
+        if word in ("--select", "--choose-fd"):
+            value = rest.pop(0) if rest else ""
+            if not re.fullmatch("[0-9]{1,18}", value):
+                raise BadUsage(f"dashboard: {word} {value!r} is no number", hint="see: agentmux dashboard --help")
             if word == "--select":
-                selected = value
+                selected = int(value)
             else:
                 choose = int(value)
         else:

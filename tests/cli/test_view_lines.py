@@ -188,6 +188,10 @@ def test_colours_and_attributes(row: str, look: str) -> None:
     assert set(found.split()) == set(look.split())
 
 
+def test_a_screen_turns_no_text_round() -> None:
+    assert pieces("a\u202eb\u2066c\u2028d\x9be") == [("", "abcde")]
+
+
 # -- chips
 
 

@@ -184,4 +184,6 @@ def test_what_does_not_fit() -> None:
     assert fuzzy.fit("ba", ["ab"]) is None
     assert fuzzy.fit("a.b", ["axb"]) is None
     assert fuzzy.fit("one two", ["one", "three"]) is None
+    assert fuzzy.fit("two", ["/tmp/am-w3/home"]) is None
+    assert fuzzy.fit("aprvl", ["approval"]) is not None
     assert fuzzy.fit("one two", ["one", "two"]) == 0

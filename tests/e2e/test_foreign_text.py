@@ -45,8 +45,10 @@ CALLS: dict[str, list[Call]] = {
     "new": [call("-d", "-P", "-c", EVIL, EVIL), call("-d", "-s", EVIL, "cat"), call("-d", "-e", EVIL, "cat")],
     "ls": [
         call("-a"), call("-a", "-F", "{command} {labels} {argv} {env_names} {asks} {options} {cwd}"),
+        call("-a", "-F", "{branch} {title} {said}"),
         call("-f", EVIL), call("-F", "{pwn}"), call("-a", "-F", "{labels.k}"),
     ],
+    "dashboard": [call("--select", EVIL), call(EVIL)],
     "attach": [call("-t", "ended", shows=False), call("-t", EVIL)],
     "detach": [call("-t", "plain", shows=False)],
     "resize": [call("-t", "plain", EVIL)],
@@ -94,14 +96,18 @@ CALLS: dict[str, list[Call]] = {
     "reset": [call(EVIL)],
     "completion": [call(EVIL), call("bash", shows=False)],
 }  # fmt: skip
-"""What is asked of each. Of attach, log and replay only errors: they show a program's own bytes, which is what they are
+"""What is asked of each; of the view what needs no terminal, see below.
+
+Of attach, log and replay only errors: they show a program's own bytes, which is what they are
 for; so does export --format raw."""
 
 
 def planted(world: World) -> None:
     """Start sessions in which everything that somebody else controls is hostile."""
     here = os.path.join(world.home, FOLDER)
-    os.mkdir(here)
+    os.makedirs(f"{here}/.git")
+    with open(f"{here}/.git/HEAD", "w", errors="surrogateescape") as file:
+        file.write(f"ref: refs/heads/{EVIL}\n")
     world.configure(f"[hooks]\nrenamed = {toml(f'exit 3 # {EVIL}')}\n")
     program = f'#!/bin/sh\nexec {sys.executable} -I -S {hostile.__file__} "$@"\n'
     path = world.agent(hostile.PROFILE, program)
@@ -209,9 +215,10 @@ def test_what_is_drawn_for_a_terminal_of_another_size_stays_in_its_cells(world: 
     terminal = world.attach("teller", size=(80, 24))
     terminal.shows("linked")
     terminal.type("\x02s")
+    terminal.shows(" agentmux ")
     terminal.shows("hooked")
     terminal.type("q")
-    terminal.shows("linked")
+    wait_until(lambda: "linked" in terminal.text() and not terminal.screen.alternate, what="the session")
     terminal.type("\x02[")
     terminal.shows("q quit")
     terminal.type("q")
@@ -223,6 +230,29 @@ def test_what_is_drawn_for_a_terminal_of_another_size_stays_in_its_cells(world: 
     titles = re.findall(rb"\x1b\]2;([^\x1b]*)\x1b", everything)
     assert any(MARK.encode() in title for title in titles)
     assert not [title for title in titles if acts(title)]
+
+
+def test_the_view_draws_nothing_that_others_began(world: World) -> None:
+    """Lists, screens, words, reasons, queues, questions and forms of sessions in which everything is hostile."""
+    planted(world)
+    terminal = world.terminal("dashboard", size=(150, 40)).attached()
+    for name in ("ended", "plain", "teller", "agent", "hooked"):
+        terminal.shows(f"{name} ")
+    for keys in ("1", "2", "3", "4", "1", "l", "\x1b", "r", "\x1b", "a", "\x1b", "\x1b", "n", "\x1b"):
+        for _ in range(5):
+            terminal.type(keys)
+            if keys in "1234":
+                terminal.type("j")
+            terminal.shows(" agentmux ")
+        for _ in range(5):
+            terminal.type("k" if keys in "1234" else "\x1b")
+    terminal.type("\x1b")
+    terminal.type("q")
+    drawn = terminal.everything().decode("utf-8", "surrogateescape")
+    assert MARK in drawn
+    assert not re.findall(r"[\x80-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", drawn)
+    for evil in ("0;pwned\x07", "\x1b]52;", "\x1bP$qm", "\x1b]2;"):
+        assert evil not in drawn, drawn[max(0, drawn.find(evil) - 200) :][:400]
 
 
 def test_the_screen_of_the_test_is_hostile() -> None:

@@ -7,6 +7,7 @@ import os
 import pytest
 from agents import skip_without
 from scripted_api import ScriptedApi
+from terminal import Terminal
 from viewing import SLOW, Front, installed, ours
 from world import World, wait_until
 
@@ -142,6 +143,46 @@ def tour(world: World, front: Front, agents: list[tuple[str, str]], ask: str, ap
 def test_a_day_with_an_agent_and_shells(world: World) -> None:
     front = Front(world, path=ours(world))
     tour(world, front, [("ours", "one")], "ask plain Yes,No", f"{world.root}/truth")
+
+
+def back_in(terminal: Terminal, name: str) -> None:
+    """Wait until the session is on the terminal: not the view, which shows it too, on the other screen."""
+    shown = f"this is {name}"
+    wait_until(lambda: shown in terminal.text() and not terminal.screen.alternate, what=f"{shown} in the session")
+
+
+def test_from_a_session_to_another_and_back(world: World) -> None:
+    for name in ("one", "two", "three"):
+        world.python(name, f"print('this is {name}', flush=True)\nimport time; time.sleep(1000)")
+    terminal = world.attach("one")
+    back_in(terminal, "one")
+    terminal.type("\x02s")
+    terminal.shows("> ? one")
+    terminal.type("/two\r")
+    terminal.shows("> ? two")
+    terminal.type("\r")
+    back_in(terminal, "two")
+    terminal.type("\x02s")
+    terminal.shows("> ? two")
+    terminal.type("q")
+    back_in(terminal, "two")
+    terminal.type("\x02s")
+    terminal.shows("> ? two")
+    terminal.type("\x1b")
+    terminal.shows("Close session")
+    terminal.type("\r")
+    assert terminal.ended() == 0
+    terminal.shows("[detached from two]")
+    terminal.assert_as_before()
+
+
+def test_it_begins_with_the_session_that_is_named(world: World) -> None:
+    numbers = [world.new(name, "cat") for name in ("one", "two", "three")]
+    terminal = world.terminal("dashboard", "--select", str(numbers[0])).attached()
+    terminal.shows("> ? one")
+    terminal.type("q")
+    assert terminal.ended() == 0
+    world.run("dashboard", "--select", "x").failed("dashboard: --select 'x' is no number", "see: ", status=2)
 
 
 @pytest.mark.prove
