@@ -172,7 +172,7 @@ def test_marks_are_what_is_done_to_and_outlive_a_filter() -> None:
 
 @pytest.mark.parametrize(
     ("query", "nearer", "farther"),
-    [("ki", "kill", "mark it"), ("fo", "fork", "first one"), ("int", "interrupt", "print"), ("it", "is it", "edit")],
+    [("ki", "kill", "mark it"), ("fo", "fork", "info"), ("int", "interrupt", "print"), ("it", "is it", "edit")],
 )
 def test_what_begins_with_it_is_nearer(query: str, nearer: str, farther: str) -> None:
     near, far = fuzzy.fit(query, [nearer]), fuzzy.fit(query, [farther])
