@@ -41,7 +41,7 @@ MEMORY = 3_000_000 << 10
 """Bytes of address space that a target may have: what grows without a bound ends there, and not the machine."""
 
 GRACE = 20.0
-"""Seconds above a target's patience after which a process that says nothing is stuck in native code."""
+"""Seconds above a target's patience after which a process that says nothing waits, or is in native code."""
 
 _STATE = struct.Struct("<QQ")  # inputs tried, bytes of the present input, which follows
 
@@ -61,10 +61,10 @@ class Bench:
         with open(found / "now", "w+b") as file:
             file.truncate(_STATE.size + LONGEST)
             self._now = mmap.mmap(file.fileno(), 0)
-        signal.signal(signal.SIGALRM, self._late)
+        signal.signal(signal.SIGPROF, self._late)
 
     def _late(self, number: int, frame: FrameType | None) -> NoReturn:
-        raise Stuck(f"more than {self._patience:g} s")
+        raise Stuck(f"more than {self._patience:g} s of processor time")
 
     def try_(self, run: object, data: bytes) -> BaseException | None:
         """Bring an input to the door; return what broke the law, if that is new."""
@@ -73,14 +73,14 @@ class Bench:
         self.tried += 1
         _STATE.pack_into(self._now, 0, self.tried, len(data))
         self._now[_STATE.size : _STATE.size + len(data)] = data
-        signal.setitimer(signal.ITIMER_REAL, self._patience)
+        signal.setitimer(signal.ITIMER_PROF, self._patience)
         try:
             run(data)
         except (Exception, Stuck, SystemExit, RecursionError) as error:  # noqa: BLE001 - whatever it is, it is a finding
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             return error if self._note(error, data) else None
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         return None
 
     def _note(self, error: BaseException, data: bytes) -> bool:
@@ -219,7 +219,7 @@ def _watched(process: subprocess.Popen[bytes], now: Path, patience: float) -> st
         elif time.monotonic() - since > patience + GRACE:
             process.kill()
             process.wait()
-            return "stuck in native code"
+            return "does not go on"
 
 
 def _state(now: Path) -> tuple[int, bytes]:
