@@ -86,7 +86,7 @@ def check_says(table: Mapping[str, object], wrong: Wrong, *keys: str, also: Sequ
         Exception: what ``wrong`` made of the first that does not, and of the ``keys`` that lead to it.
     """
     for key, says in table.items():
-        state, _, about = str(says).partition(" ")
+        state, _, about = says.partition(" ") if isinstance(says, str) else ("", "", "")
         known = state in SAYS and (state == "waiting") == (about in ABOUT)
         if not known and says not in ("", *also):
             words = ", ".join(("working", "idle", "waiting ABOUT", *also))
