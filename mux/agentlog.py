@@ -33,7 +33,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .tables import BAD_PATTERN, Kind, check, told, words
+from .tables import BAD_PATTERN, Kind, check, quoted, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def _shape(table: Mapping[str, object], at: int, wrong_: Wrong) -> _Shape:
         try:
             groups = re.compile(str(table.get(key, ""))).groups
         except BAD_PATTERN as error:
-            raise wrong(f"{told(table[key])} is no regular expression: {error}", key) from None
+            raise wrong(f"{quoted(table[key])} is no regular expression: {error}", key) from None
         if key == "unwrap" and key in table and groups != 1:
             raise wrong("'unwrap' needs one group: what was said", key)
     text, ignore, unwrap, id, time = (str(table.get(key, "")) for key in ("text", "ignore", "unwrap", "id", "at"))

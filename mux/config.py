@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from . import limits, size, statusline
 from .events import FREQUENT, KINDS
 from .notifier import kinds_wrong, quiet_hours_wrong
-from .tables import BAD_PATTERN, LARGEST, told
+from .tables import BAD_PATTERN, LARGEST, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -268,35 +268,35 @@ def parse(text: str, path: str) -> Config:
         if name == "keys" and isinstance(value, dict):
             for key, action in value.items():
                 if _a_key(key) and not re.fullmatch(r"Up|Down|Left|Right|Page(Up|Down)|Home|End", key):
-                    warn(f"{key!r} {_a_key(key)}", name, key)
+                    warn(f"{quoted(key)} {_a_key(key)}", name, key)
                 elif action == "":
                     keys.pop(key, None)
                 elif isinstance(action, str) and action in ACTIONS:
                     keys[key] = action
                 else:
-                    warn(f"no action {told(action)}; one of: {', '.join(sorted(ACTIONS))}", name, key)
+                    warn(f"no action {quoted(action)}; one of: {', '.join(sorted(ACTIONS))}", name, key)
         elif name == "view-keys" and isinstance(value, dict):
             for key, action in value.items():
                 if _a_key(key) and not _VIEW_KEY.fullmatch(key):
-                    warn(f"{key!r} {_a_key(key)}", name, key)
+                    warn(f"{quoted(key)} {_a_key(key)}", name, key)
                 elif isinstance(action, str) and action in VIEW_ACTIONS | {""}:
                     view_keys[key] = action
                 else:
-                    warn(f"no action {told(action)}; one of: {', '.join(sorted(VIEW_ACTIONS))}", name, key)
+                    warn(f"no action {quoted(action)}; one of: {', '.join(sorted(VIEW_ACTIONS))}", name, key)
         elif name == "hooks" and isinstance(value, dict):
             for event, command in value.items():
                 if event not in KINDS or event in FREQUENT:
-                    warn(f"no event {event!r} to run a command at", name, event)
+                    warn(f"no event {quoted(event)} to run a command at", name, event)
                 elif not isinstance(command, str):
-                    warn(f"{event!r} needs a command, a string", name, event)
+                    warn(f"{quoted(event)} needs a command, a string", name, event)
                 elif command:
                     hooks[event] = command
         elif option is None:
-            warn(f"no option {name!r}", name)
+            warn(f"no option {quoted(name)}", name)
         elif not _fits(value, option.default):
             warn(f"{name!r} needs a {type(option.default).__name__}; its default {option.default!r} holds", name)
         elif wrong := option.check(value):
-            warn(f"{name!r}: {told(value)} {wrong}; its default {option.default!r} holds", name)
+            warn(f"{name!r}: {quoted(value)} {wrong}; its default {option.default!r} holds", name)
         else:
             values[name] = value
     if untold:

@@ -22,7 +22,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from .notes import clean
-from .tables import Kind, check, words
+from .tables import Kind, check, quoted, words
 from .verdict import ABOUT, Reading, Source, Status
 
 TYPE_CHECKING = False
@@ -86,11 +86,11 @@ def check_says(table: Mapping[str, object], wrong: Wrong, *keys: str, also: Sequ
         Exception: what ``wrong`` made of the first that does not, and of the ``keys`` that lead to it.
     """
     for key, says in table.items():
-        state, _, about = str(says).partition(" ")
+        state, _, about = says.partition(" ") if isinstance(says, str) else ("", "", "")
         known = state in SAYS and (state == "waiting") == (about in ABOUT)
         if not known and says not in ("", *also):
             words = ", ".join(("working", "idle", "waiting ABOUT", *also))
-            raise wrong(f"{key!r} is none of {words}, or empty", *keys, key)
+            raise wrong(f"{quoted(key)} is none of {words}, or empty", *keys, key)
 
 
 def parsed(table: Mapping[str, object], wrong: Wrong) -> Hooks:

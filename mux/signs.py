@@ -38,7 +38,7 @@ from functools import cache
 from . import resets
 from .dialog import Dialog
 from .sgr import runs
-from .tables import BAD_PATTERN, Kind, check, told, words
+from .tables import BAD_PATTERN, Kind, check, quoted, words
 from .verdict import ABOUT, Reading, Source, Status
 
 TYPE_CHECKING = False
@@ -376,7 +376,7 @@ def _check(pattern: str, wrong: Wrong, *key: str | int) -> None:
     try:
         _compiled(pattern)
     except BAD_PATTERN as error:
-        raise wrong(f"{told(pattern)} is no regular expression: {error}", *key) from None
+        raise wrong(f"{quoted(pattern)} is no regular expression: {error}", *key) from None
 
 
 def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     """Makes an error of what is wrong, and of the keys that lead to it."""
 
 
-BAD_PATTERN = (re.error, OverflowError, RecursionError)
-"""What ``re.compile`` raises for a pattern that is none, counts too high, or is nested too deep."""
+BAD_PATTERN = (re.error, OverflowError, RecursionError, ValueError)
+"""What ``re.compile`` raises for a pattern that is none, is nested too deep, or has a number too high or too long."""
 
 LARGEST = 1 << 40
 """No number may be above it, nor below its negative: it reaches native code, and becomes seconds."""
 
-TOLD = 100
+QUOTED = 100
 """Characters of a wrong value that are told."""
 
 
@@ -66,20 +66,20 @@ def check(table: Mapping[str, object], kinds: Mapping[str, Kind], wrong: Wrong, 
     for key, value in table.items():
         full, path = (f"{name}.{key}", (name, key)) if name else (key, (key,))
         if key not in kinds:
-            raise wrong(f"no key {full!r}{of}; there are: {', '.join(kinds)}", *path)
+            raise wrong(f"no key {quoted(full)}{of}; there are: {', '.join(kinds)}", *path)
         if not kinds[key].fits(value):
             raise wrong(f"{full!r} needs {kinds[key].value}", *path)
         if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
             raise wrong(f"{full!r} is above {LARGEST}", *path)
 
 
-def told(value: object) -> str:
+def quoted(value: object) -> str:
     """Return a value as the file may have it, cut where it is long."""
     try:
         text = repr(value)
     except ValueError:  # Python writes no number as long in decimal, and reads one in other bases
         text = "a number"
-    return text if len(text) <= TOLD else text[: TOLD - 3] + "..."
+    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
 
 
 def words(table: Mapping[str, object], key: str) -> tuple[str, ...]:

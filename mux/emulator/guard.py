@@ -4,7 +4,8 @@ The library is compiled without safety checks. One crash is known: with grapheme
 conjunct printed outside a margin. So 2027 never stays on: wherever a chunk could set it, the write is cut behind
 the final byte and the mode taken back. So is mode 40, which lets a program resize its terminal (DECCOLM).
 One stall is known: REP (``CSI n b``) of 65535 wide or linked characters takes 0.2 s for 8 bytes. So counts over a
-line's width draw from a bounded pool.
+line's width draw from a bounded pool. Between margins left and right (mode 69) each two characters may scroll the
+screen, cell by cell, and a line's width takes 0.1 s: there only _FEW are free.
 
 Whether bytes *are* such a sequence is not decided here, only whether they could be: control bytes may stand
 inside a sequence, 0x9b introduces one inside some strings, and a chunk may begin anywhere. The terminal, fed up to
@@ -20,6 +21,13 @@ _NEVER_ON = (40, 2027)
 _POOL = 10_000
 """Characters that the REPs of one feed may repeat beyond a line's width each: 30 ms at the worst."""
 
+_MARGINS = 69
+_FEW = 9
+"""Characters that a REP between margins may repeat in any case: what it takes is no worse per byte than printing."""
+
+_SCROLLS = 20
+"""What each further one costs the pool."""
+
 _LONG = 4096
 """Bytes from which on an unfinished string is not looked into."""
 
@@ -28,6 +36,7 @@ _LOOSE = rb"\x00-\x1a\x1c-\x1f\x7f-\xff"  # what may stand inside a control sequ
 _REPEAT = re.compile(rb"b(?<=[0-9%b]b)" % _LOOSE)
 _SET = re.compile(rb"h(?<=[0-?%b]h)" % _LOOSE)
 _NEVER = re.compile(rb"4[%b]*0|2[%b]*0[%b]*2[%b]*7" % ((_LOOSE,) * 4))
+_BETWEEN = re.compile(rb"6[%b]*9" % _LOOSE)
 _DIGITS = re.compile(rb"[0-9%b]*" % _LOOSE)
 _FINISHED = re.compile(rb"[0-?%b]*([bh])" % _LOOSE)
 _CONTROLS = bytes([*range(0x1B), *range(0x1C, 0x20), 0x7F])
@@ -54,7 +63,8 @@ class Guard:
             return
         position = 0
         pool = _POOL
-        for at, final in _cuts(data, ground, columns):
+        may_be_between = not ground or terminal.mode(_MARGINS) or _BETWEEN.search(data) is not None
+        for at, final in _cuts(data, ground, _FEW if may_be_between else columns):
             if final == ord("h"):
                 terminal.write(data[position : at + 1])
                 position = at + 1
@@ -65,10 +75,11 @@ class Guard:
             terminal.write(data[position:at])
             position = at
             count = 0 if terminal.state()[1] else _repeat_count(self._unfinished(data, at))
-            if count > columns:
-                extra = min(count - columns, pool)
-                pool -= extra
-                terminal.write(b"\x18\x1b[%db" % (columns + extra))  # CAN: ours instead of the program's
+            free, price = (_FEW, _SCROLLS) if may_be_between and terminal.mode(_MARGINS) else (columns, 1)
+            if count > free:
+                extra = min(count - free, pool // price)
+                pool -= extra * price
+                terminal.write(b"\x18\x1b[%db" % (free + extra))  # CAN: ours instead of the program's
                 position = at + 1
         terminal.write(data[position:] if position else data)
         self._start = self._unfinished(data, len(data))
@@ -81,7 +92,7 @@ class Guard:
         return (self._start + data[: min(at, _LONG)])[:_LONG]
 
 
-def _cuts(data: bytes, ground: bool, columns: int) -> list[tuple[int, int]]:
+def _cuts(data: bytes, ground: bool, free: int) -> list[tuple[int, int]]:
     """Return where a final byte may be one to stop at, in order, with that byte."""
     cuts = []
     low = 0
@@ -95,7 +106,7 @@ def _cuts(data: bytes, ground: bool, columns: int) -> list[tuple[int, int]]:
         introducer = data.rfind(b"[", low, at)
         if strings:
             introducer = max(introducer, data.rfind(b"\x9b", low, at))
-        if introducer >= 0 and (digits := _DIGITS.fullmatch(data, introducer + 1, at)) and _number(digits[0]) > columns:
+        if introducer >= 0 and (digits := _DIGITS.fullmatch(data, introducer + 1, at)) and _number(digits[0]) > free:
             cuts.append((at, ord("b")))
         low = at
     low = first

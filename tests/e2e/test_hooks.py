@@ -110,6 +110,15 @@ def hook(world: World, told: bytes, event: str = "End", session: int = 1) -> flo
     return time.monotonic() - began
 
 
+def test_what_can_not_be_given_to_a_program_is_no_conversation(world: World) -> None:
+    ours(world, "one")
+    for named in (b"c1", b"a\\u0000b", b"x" * 300):
+        hook(world, b'{"session_id": "' + named + b'"}')
+    hook(world, b"{}", "Ask")
+    world.does("one", "waiting")
+    assert world.info("one")["conversation"] == "c1"
+
+
 def test_an_agent_goes_on_whatever_is_wrong_with_us(world: World) -> None:
     assert hook(world, b"{}") < 1.5, "there is no server"
     assert not world.pids()

@@ -27,9 +27,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from target import Damage, Run
+
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
-sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
+sys.path.insert(0, str(HERE.parent / "support"))
 
 LONGEST = 1 << 17
 """Bytes of an input."""
@@ -41,7 +43,7 @@ MEMORY = 3_000_000 << 10
 """Bytes of address space that a target may have: what grows without a bound ends there, and not the machine."""
 
 GRACE = 20.0
-"""Seconds above a target's patience after which a process that says nothing is stuck in native code."""
+"""Seconds above a target's patience after which a process that says nothing waits, or is in native code."""
 
 _STATE = struct.Struct("<QQ")  # inputs tried, bytes of the present input, which follows
 
@@ -55,32 +57,31 @@ class Bench:
 
     def __init__(self, found: Path, patience: float) -> None:
         self.found = found
-        self.findings = self.tried = 0
+        self.tried = 0
         self._patience = patience
         self._seen = {path.name.partition("-")[0] for path in found.glob("*-*")}
         with open(found / "now", "w+b") as file:
             file.truncate(_STATE.size + LONGEST)
             self._now = mmap.mmap(file.fileno(), 0)
-        signal.signal(signal.SIGALRM, self._late)
+        signal.signal(signal.SIGPROF, self._late)
 
     def _late(self, number: int, frame: FrameType | None) -> NoReturn:
-        raise Stuck(f"more than {self._patience:g} s")
+        raise Stuck(f"more than {self._patience:g} s of processor time")
 
-    def try_(self, run: object, data: bytes) -> BaseException | None:
+    def try_(self, run: Run, data: bytes) -> BaseException | None:
         """Bring an input to the door; return what broke the law, if that is new."""
-        assert callable(run)
         data = data[:LONGEST]
         self.tried += 1
         _STATE.pack_into(self._now, 0, self.tried, len(data))
         self._now[_STATE.size : _STATE.size + len(data)] = data
-        signal.setitimer(signal.ITIMER_REAL, self._patience)
+        signal.setitimer(signal.ITIMER_PROF, self._patience)
         try:
             run(data)
         except (Exception, Stuck, SystemExit, RecursionError) as error:  # noqa: BLE001 - whatever it is, it is a finding
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             return error if self._note(error, data) else None
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         return None
 
     def _note(self, error: BaseException, data: bytes) -> bool:
@@ -90,7 +91,6 @@ class Bench:
         if name in self._seen or len(self._seen) > 60:
             return False
         self._seen.add(name)
-        self.findings += 1
         (self.found / f"{name}-input").write_bytes(data)
         text = "".join(traceback.format_exception(error))
         (self.found / f"{name}-why").write_text(text[:2000] + "\n...\n" + text[-4000:])
@@ -102,9 +102,8 @@ def corpus(name: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted((CORPUS / name).glob("*"))]
 
 
-def inputs(name: str, damage: object, seed: str) -> Iterator[bytes]:
+def inputs(name: str, damage: Damage, seed: str) -> Iterator[bytes]:
     """Yield damaged inputs without end: of the corpus, of what was damaged before, and some of nothing."""
-    assert callable(damage)
     rng = random.Random(f"{seed} {name}")
     kept = corpus(name) or [b""]
     for number in range(1 << 62):
@@ -219,7 +218,7 @@ def _watched(process: subprocess.Popen[bytes], now: Path, patience: float) -> st
         elif time.monotonic() - since > patience + GRACE:
             process.kill()
             process.wait()
-            return "stuck in native code"
+            return "does not go on"
 
 
 def _state(now: Path) -> tuple[int, bytes]:
@@ -249,6 +248,10 @@ def main() -> int:
         return 0
     from doors import TARGETS
 
+    if words.list:
+        for target in TARGETS:
+            say(f"{target.name:11} {target.law}")
+        return 0
     found = words.found or Path(tempfile.mkdtemp(prefix="fuzz-"))
     wrong = False
     if unknown := set(words.names) - {target.name for target in TARGETS}:
@@ -257,9 +260,6 @@ def main() -> int:
     say(f"seed {words.seed}, findings in {found}, {'guided by coverage' if guided else 'by damage alone'}")
     for target in TARGETS:
         if words.names and target.name not in words.names:
-            continue
-        if words.list:
-            say(f"{target.name:11} {target.law}")
             continue
         began = time.monotonic()
         place = found / target.name

@@ -28,7 +28,7 @@ class Target:
         share: how much of the time it gets, as against the others.
         tries: damaged inputs in the ordinary tests: half a second to a second of them.
         apart: whether what it tests is another process, of which a coverage-guided fuzzer sees nothing.
-        patience: seconds that one input may take.
+        patience: seconds of processor time that one input may take.
     """
 
     name: str

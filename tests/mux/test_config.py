@@ -95,6 +95,8 @@ def test_many_mistakes_are_told_in_time_and_counted() -> None:
 def test_what_is_told_of_a_value_is_short() -> None:
     (found,) = warnings(f"prefix = '{'x' * 5000}'")
     assert len(found) < 300
+    for text in ("{} = 1", "keys.{} = 'no'", "hooks.{} = 'x'"):
+        assert len(warnings(text.format("x" * 5000))[0]) < 300
     assert "a number" in warnings(f"history-lines = 0x{'f' * 5000}")[0]
 
 

@@ -75,6 +75,11 @@ def test_a_bad_one_is_left_out_and_told(tmp_path: Path) -> None:
         (GOOD + RULE.replace("['x']", "'x'"), "line 8: 'every' needs a list of patterns"),
         (GOOD + RULE.replace("waiting", "resting"), "line 6: 'says' must be one of working, waiting, idle"),
         (GOOD + "[limit]\nresume = ['Escape']\n", "line 4: 'limit.prompt' needs a line of text"),
+        (
+            GOOD + RULE.replace("'x'", f"'x{{{'9' * 5000}}}'"),
+            "line 4: 'x{" + "9" * 94 + "... is no regular expression: ",
+        ),
+        (GOOD + "x" * 5000 + " = 1\n", "line 4: no key 'recognise." + "x" * 86 + "...; there are: "),
         (GOOD + "[limit]\nprompt = 'go on'\nmargin = -1\n", "line 6: 'limit.margin' is below 0"),
         (GOOD + RULE.replace("dialog", "there"), "line 7: 'where' must be title, screen, dialog, 'bottom N'"),
         (GOOD + RULE.replace("about", "# about"), "line 4: 'about' must be one of approval, question, "),

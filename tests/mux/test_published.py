@@ -81,6 +81,7 @@ GOOD = {"file": ["$HOME/{pid}"], "pid": "p", "started": "s", "status": "x"}
         ({**GOOD, "pid": ""}, "'published' needs file, pid, started and status"),
         ({**GOOD, "states": {"busy": "resting"}}, "'busy' is none of working"),
         ({**GOOD, "states": {"busy": "waiting"}}, "'busy' is none of working"),
+        ({**GOOD, "states": {"busy": 1 << 20000}}, "'busy' is none of working"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(table: dict[str, Any], problem: str) -> None:

@@ -96,6 +96,27 @@ def test_64_kib_of_repeats_are_bounded() -> None:
     assert time.perf_counter() - start < 20
 
 
+@pytest.mark.parametrize(
+    "set_up", [b"\x1b[?69h\x1b[2;3s", b"\x1b[?6\x009h\x1b[2;3s", b"\x1b[?69h\x1b[?69s\x1b[?69l\x1b[?69r\x1b[2;3s"]
+)
+def test_repeats_between_margins_are_bounded(set_up: bytes) -> None:
+    """Unguarded, ten seconds: each two characters scroll the screen cell by cell."""
+    for cut in (0, 4, len(set_up) - 1):
+        screen = Screen((555, 489))
+        start = time.process_time()
+        screen.feed(set_up[:cut])
+        screen.feed(set_up[cut:] + b"\x1b[999;2H" + "\u65e5".encode() + b"\x1b[555b" * 1000)
+        assert time.process_time() - start < 2
+
+
+def test_a_few_repeats_between_margins_are_as_the_library_does_them() -> None:
+    data = b"\x1b[?69h\x1b[5;20s\x1b[3;5Hx\x1b[12by\x1b[9b\x1b[300b"
+    guarded, plain = Screen((80, 24)), Screen((80, 24))
+    guarded.feed(data)
+    plain._terminal.write(data)
+    assert guarded.text_rows(0, 24) == plain.text_rows(0, 24)
+
+
 @pytest.mark.parametrize("count", [0, 1, 5, 79, 80, 200, 1000])
 @pytest.mark.parametrize("form", [b"\x1b[%db", b"\x1b[%d\x00b", b"\x1b\x7f[%db"])
 def test_an_ordinary_repeat_is_as_the_library_does_it(count: int, form: bytes) -> None:

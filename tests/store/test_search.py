@@ -17,6 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentmux.store.database import Database
+from agentmux.store.errors import StoreBroken
 from agentmux.store.search import HIT, HIT_END, NEWEST, PARTS, SNIPPET, TEXT_LIMIT, Document, Index, Where
 from agentmux.store.sessions import Sessions
 
@@ -188,6 +189,16 @@ def test_what_is_indexed_again_is_not_doubled(index: Index) -> None:
     assert len(index.search("word")) == 3
     index.add(output("another text"))
     assert (sources(index, "another"), len(index.search("word"))) == ([], 3)
+
+
+def test_an_index_whose_format_or_text_is_damaged_is_said_to_be(path: Path, index: Index, database: Database) -> None:
+    index.add(output("a needle"))
+    database.execute("UPDATE document SET text = x'00'")
+    with pytest.raises(StoreBroken, match="a text in the index is damaged"):
+        index.search("needle")
+    database.execute("UPDATE search_config SET v = 9 WHERE k = 'version'")
+    with closing(Database(str(path))) as again, pytest.raises(StoreBroken, match="invalid fts5 file format"):
+        Index(again).search("needle")
 
 
 def test_reached(index: Index) -> None:

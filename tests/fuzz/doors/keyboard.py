@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 from damage import WORDS, damaged, lines_damaged
 from target import Target, plainly, reads
@@ -16,38 +15,14 @@ from agentmux.mux.config import BINDINGS
 from agentmux.mux.keys import REPLY_LIMIT, Act, InputDecoder, Mouse, Reply, Typed, key_name, split
 
 WHOLE = (
-    *(
-        b"\x1b[A",
-        b"\x1bOP",
-        b"\x1b[1;5C",
-        b"\x1b[3~",
-        b"\x1b[97;5u",
-        b"\x1b[98:66;6:3u",
-        b"\x1b[27;5;98~",
-        b"\x02",
-        b"d",
-    ),
-    *(
-        b"\x1b[200~",
-        b"\x1b[201~",
-        b"\x1b[<0;3;4M",
-        b"\x1b[<35;3;4m",
-        b"\x1b[M !!",
-        b"\x1b[I",
-        b"\x1b[O",
-        b"\x1b",
-        b"\x1b\\",
-    ),
+    b"\x1b[A", b"\x1bOP", b"\x1b[1;5C", b"\x1b[3~", b"\x1b[97;5u", b"\x1b[98:66;6:3u", b"\x1b[27;5;98~",
+    b"\x02", b"d",
+    b"\x1b[200~", b"\x1b[201~", b"\x1b[<0;3;4M", b"\x1b[<35;3;4m", b"\x1b[M !!", b"\x1b[I", b"\x1b[O", b"\x1b",
+    b"\x1b\\",
     *(b"\x1b]11;rgb:1111/2222/3333\x1b\\", b"\x1b[?62;22c", b"\x1bP>|foot(1.2)\x1b\\", b"\x1b[1;2R", b"\x1b[?997;1n"),
-    *(
-        b"\x1b[?2026;2$y",
-        b"\x1b[?1u",
-        b"\x1b_Gi=1;OK\x1b\\",
-        b"\x1b]52;c;YQ==\x07",
-        b"\x1b[1;00000000020R",
-        b"\x1b]4;3;#fff\x07",
-    ),
-)
+    b"\x1b[?2026;2$y", b"\x1b[?1u", b"\x1b_Gi=1;OK\x1b\\", b"\x1b]52;c;YQ==\x07", b"\x1b[1;00000000020R",
+    b"\x1b]4;3;#fff\x07",
+)  # fmt: skip
 
 
 def damage(random: Random, data: bytes) -> bytes:
@@ -87,9 +62,6 @@ def typed(data: bytes) -> None:
     assert list(decoder.feed(b"\x02d")) == [Act("detach")], "the prefix key is dead"
 
 
-if TYPE_CHECKING:
-    from agentmux.cli.overlay import Overlay
-
 ROWS = [
     "\x1b[31mred\x1b[0m word",
     "日本語 \x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\",
@@ -101,7 +73,7 @@ ROWS = [
 
 def overlaid(data: bytes) -> None:
     """Show each overlay, on terminals of sizes that the input tells, and type into it."""
-    overlays: list[Overlay] = [
+    overlays: list[Pager | Choose | Help | Confirm] = [
         Pager("name\x1b", ROWS, 24, 80),
         Choose("sessions", ["1\ta", "22\tb\x1b[2J"]),
         Help("C-b", BINDINGS),

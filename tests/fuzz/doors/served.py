@@ -29,34 +29,44 @@ PATIENCE = 10.0
 CLIENTS = 40
 """Inputs after which its log and its memory are looked at."""
 
-PRINTS = "import os, tty\ntty.setraw(0)\nos.write(1, b'ready\\x1b[?1000;1006h\\r\\n')\n" + (
+PRINTS = "#!/usr/bin/env python3\nimport os, tty\ntty.setraw(0)\nos.write(1, b'ready\\x1b[?1000;1006h\\r\\n')\n" + (
     "while data := os.read(0, 4096):\n    os.write(1, data[:512])\n"
 )
 """A program that shows what is typed, in raw mode."""
+
+PROFILE = """
+title = "Ours"
+[recognise]
+commands = ["ours"]
+[hooks]
+words = ["--hooks", '{hooks}']
+unless = ["--hooks"]
+conversation = "session_id"
+[hooks.events]
+Stop = "idle"
+Ask = "waiting approval"
+"""
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("ls", "--json"), ("ls", "-f", "name=a"), ("ls", "-F", "{name}"), ("info", "-t", "a"), ("has", "-t", "1")),
     *(("capture", "-t", "a"), ("capture", "-t", "a", "-S", "-5"), ("log", "-t", "a"), ("why", "-t", "a", "--history")),
     *(("wait", "-t", "a", "--until", "idle", "--timeout", "0.01"), ("wait", "-t", "a", "--timeout", "0.01")),
-    *(
-        ("messages", "-t", "a", "-n", "3"),
-        ("history", "x", "-n", "3"),
-        ("search", "ready"),
-        ("usage",),
-        ("last", "-t", "a"),
-    ),
+    ("messages", "-t", "a", "-n", "3"), ("history", "x", "-n", "3"), ("search", "ready"), ("usage",),
+    ("last", "-t", "a"),
     *(("label", "-t", "a", "k=v"), ("label", "-t", "a", "k="), ("rename", "-t", "a", "b"), ("rename", "-t", "b", "a")),
     *(("queue", "-t", "a"), ("queue", "drop", "1"), ("queue", "edit", "1", "x"), ("inbox",), ("interrupt", "-t", "a")),
     *(("send", "-t", "a", "--no-wait", "hello"), ("send", "-t", "a", "--keys", "Up"), ("answer", "-t", "a", "1")),
     *(("resize", "-t", "a", "-x", "90", "-y", "30"), ("reset", "-t", "a"), ("export", "-t", "a", "-f", "text")),
-    *(("agents",), ("agents", "claude"), ("replay", "-t", "a"), ("hook", "Stop", '{"session_id": "x"}'), ("options",)),
+    *(("agents",), ("agents", "claude"), ("replay", "-t", "a"), ("options",)),
+    ("hook", "Stop", '{"session_id": "x"}'), ("hook", "Ask", '{"message": "May I?"}'),
+    ("hook", "Stop", '{"x": 1e999}'),
     *(("doctor",), ("server", "status", "--json"), ("gc",), ("completion", "bash"), ("--help",), ("events", "--help")),
     *(("attach", "-t", "a"), ("attach", "-r", "-t", "a"), ("attach", "-d"), ("detach", "-t", "a"), ("nonsense",)),
-)
+)  # fmt: skip
 """None that starts a program, writes a file, or ends the server."""
 
 
-def request(*words: str, tty: bool = True) -> bytes:
+def asked(*words: str, tty: bool = True) -> bytes:
     """Return the frames of a client that asks for ``words``."""
     env = {"TERM": "xterm-256color", "PATH": "/bin", "AGENTMUX_SESSION": "1"}
     body = Request(list(words), "/dev/null", env, (80, 24), (tty,) * 3, 0o22).pack()
@@ -72,7 +82,7 @@ def damage(random: Random, data: bytes) -> bytes:
                 at = random.randrange(1, len(words) + 1)
                 word = random.choice((*NUMBERS[:22], b"--json", b"-t", b"--", b"-n", b"", b"a" * 3000, b"\xff", b"a=b"))
                 words[at : at + random.randrange(2)] = [os.fsdecode(word)]
-            return data[:1] + request(*words, tty=random.random() < 0.7) + data[1:]
+            return data[:1] + asked(*words, tty=random.random() < 0.7) + data[1:]
         case 1:
             return data + random.choice(FRAMES) * random.choice((1, 1, 1, 5, 300))
         case _:
@@ -87,20 +97,19 @@ FRAMES = (
         for word in (b"next", b"last", b"switch", b"choose", b"scrollback", b"redraw")
     ),
     *(encode(Kind.MOUSE, b"\x1b[<0;3;4M"), encode(Kind.FOCUS, b"1"), encode(Kind.REPLY, b"\x1b]11;rgb:1/2/3\x1b\\")),
-    *(
-        encode(Kind.REPLY, b"\x1b[?997;1n"),
-        encode(Kind.RESUME),
-        encode(Kind.STDIN, b""),
-        encode(Kind.STDIN, b"x" * 9000),
-    ),
+    encode(Kind.REPLY, b"\x1b[?997;1n"), encode(Kind.RESUME), encode(Kind.STDIN, b""),
+    encode(Kind.STDIN, b"x" * 9000),
     *(encode(Kind.HELLO, pack([VERSION.encode(), b"1", b"1", b"a", b"b"])), encode(Kind.INPUT, b"x" * 70000)),
-)
+)  # fmt: skip
 
 _SAFE = {words[0] for words in COMMANDS}
 
 
-def _harmless(data: bytes) -> bytes:
-    """Return a stream without what would start a program, end the server or a session, or write a file."""
+def _harmless(data: bytes, path: str) -> bytes:
+    """Return a stream without what would start a program, end the server or a session, or write a file.
+
+    Who says in which session it is says in which server, too.
+    """
     kept, at = b"", 0
     while at + 5 <= len(data):
         kind, end = data[at], at + 5 + int.from_bytes(data[at + 1 : at + 5], "big")
@@ -113,7 +122,11 @@ def _harmless(data: bytes) -> bytes:
                 body = pack([VERSION.encode() if b"." in fields[0] or fields[0].isdigit() else b"", *fields[1:]])
         elif kind == Kind.COMMAND:
             with contextlib.suppress(ProtocolError):
-                words = Request.unpack(body).argv
+                request = Request.unpack(body)
+                words = request.argv
+                if "AGENTMUX_SESSION" in request.env:
+                    request.env["AGENTMUX"] = f"{path},1"
+                    body = request.pack()
                 if words and (words[0] not in _SAFE or (words[0] == "server" and words[1:2] != ["status"])):
                     continue
         elif kind == Kind.ACTION and body[4:].startswith((b"new", b"kill")):
@@ -127,7 +140,7 @@ class _Server:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        world.python("a", PRINTS)
+        world.new("a", world.agent(PROFILE, PRINTS))
         world.new("b2", "sh", "-c", "while read x; do :; done")
         wait_until(lambda: "ready" in "".join(world.screen("a")), what="the program's first line")
         self.pid = int(world.status()["server_pid"])
@@ -141,7 +154,7 @@ class _Server:
         sock = self._connected()
         sock.settimeout(0.02)
         try:
-            for piece in reads(data[:1] + _harmless(data[1:]))[:300]:
+            for piece in reads(data[:1] + _harmless(data[1:], self._world.socket))[:300]:
                 try:
                     sock.sendall(piece)
                 except TimeoutError:
@@ -166,7 +179,7 @@ class _Server:
     def _asks(self) -> None:
         """Ask for something plain, and insist on its answer."""
         with contextlib.closing(self._connected()) as sock:
-            sock.sendall(request("has", "-t", "1", tty=False))
+            sock.sendall(asked("has", "-t", "1", tty=False))
             decoder, began, said = Decoder(), time.monotonic(), b""
             while True:
                 data = sock.recv(1 << 16)

@@ -20,23 +20,12 @@ from agentmux.mux.profiles import BadProfile, parse
 from agentmux.mux.targets import checked_name, find, free_name
 
 VALUES = (
-    *(
-        b"true",
-        b"[]",
-        b"{}",
-        b"'x'",
-        b"[[]]",
-        b'"\\u0000"',
-        b"1979-05-27T07:32:00Z",
-        b"07:32:00",
-        b"-1",
-        b"inf",
-        b"nan",
-    ),
+    b"true", b"[]", b"{}", b"'x'", b"[[]]", b'"\\u0000"', b"1979-05-27T07:32:00Z", b"07:32:00", b"-1", b"inf",
+    b"nan",
     *(b"0x" + b"f" * 4400, b"1" * 400, b"[1]", b"['']", b"['a', 1]", b"[{}]", b"{a = 1}", b"''", b'"""\n"""', b"0.5"),
     *(b"'('", b"'a{99999999999}'", b"'(?P<x>'", b"'[[a]'", b"'(a+)+$'", b"'" + b"(" * 120 + b"'", b"'\\8'", b"'C-b'"),
     *(b"'1" + b"0" * 30 + b"x1'", b"'x'", b"'22:00-07:30'", b"'waiting done'", b"'\xe2\x82\xac'"),
-)
+)  # fmt: skip
 
 
 def line_damaged(random: Random, line: bytes) -> bytes:
@@ -171,17 +160,10 @@ def worded(data: bytes) -> None:
 
 
 WORDED = (
-    *(
-        b"name=api",
-        b"labels.team!=a",
-        b"command~^cl",
-        b"{name}\\t{labels.team}",
-        b"team=a",
-        b"80x24",
-        b"name~a{9999999999}",
-    ),
+    b"name=api", b"labels.team!=a", b"command~^cl", b"{name}\\t{labels.team}", b"team=a", b"80x24",
+    b"name~a{9999999999}",
     *(b"name~(", b"age~" + b"(" * 200, b"{labels." + b"x" * 99 + b"}", b"{size} {cost}", b"x=", b"=", *NUMBERS[:20]),
-)
+)  # fmt: skip
 
 
 def word_damaged(random: Random, data: bytes) -> bytes:
