@@ -344,11 +344,13 @@ class View:
         self.selection_changed()
 
     def go_to(self, number: int) -> None:
-        """Select a session, as soon as it is listed."""
-        self.sessions.query = self.filter.text if self.sessions.select(number) else ""
+        """Select a session, as soon as it is listed; a filter that hides it goes. Also before the view runs."""
         if not self.sessions.select(number):
-            self._wanted = number
-        self.selection_changed()
+            self.filter.text = ""
+            if not self.sessions.select(number):
+                self._wanted = number
+        if self.app.is_running:
+            self.selection_changed()
 
     def selection_changed(self) -> None:
         """Show what belongs to the selected session."""
@@ -417,7 +419,8 @@ class View:
 
     def _filtered(self, buffer: Buffer) -> None:
         self.sessions.query = buffer.text
-        self.selection_changed()
+        if self.app.is_running:
+            self.selection_changed()
 
     async def begin_prompt(self, targets: list[int]) -> None:
         """Let a prompt be written for some sessions, with the history at hand if the server has it at once."""

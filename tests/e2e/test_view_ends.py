@@ -145,3 +145,31 @@ def test_two_views_do_not_disturb_each_other(world: World) -> None:
     two.type("j")
     two.type("q")
     assert two.ended() == 0
+
+
+def test_the_key_in_a_session_opens_it_there_and_another_session_is_shown(world: World) -> None:
+    for name in ("one", "two"):
+        world.new(name, "sh", "-c", f"echo in {name}; exec cat")
+    terminal = world.attach("one")
+    terminal.shows_rows(["in one"])
+    terminal.type("\x02s")
+    terminal.shows("> ? one")
+    terminal.type("k")
+    terminal.shows("> ? two")
+    terminal.type("\r")
+    terminal.shows_rows(["in two"])
+    terminal.type("\x02s")
+    terminal.shows("> ? two")
+    terminal.type("q")
+    terminal.shows_rows(["in two"])
+    terminal.type("\x02d")
+    assert terminal.ended() == 0
+    terminal.assert_as_before()
+
+
+def test_it_begins_with_the_session_it_is_told(world: World) -> None:
+    numbers = [world.new(name, "cat") for name in ("one", "two")]
+    terminal = world.terminal("dashboard", "--select", str(numbers[0]))
+    terminal.shows("> ? one")
+    terminal.type("q")
+    assert terminal.ended() == 0
