@@ -368,10 +368,15 @@ class View:
         if info is not None and info.unread:
             await self.link.ask("capture", "-t", str(info.id), "--seen")
 
+    def wheel_list(self, by: int) -> None:
+        """Select another session, but not behind a question."""
+        if not self.dialogs.open:
+            self.move(by)
+
     def pressed(self, row: int) -> None:
         """Select the session that was clicked; if it is selected, attach to it."""
         rows = self.sessions.rows()
-        if row >= len(rows) or not isinstance(found := rows[row], Info):
+        if self.dialogs.open or row >= len(rows) or not isinstance(found := rows[row], Info):
             return
         already = self.sessions.selected
         self.sessions.select(found.id)
@@ -381,6 +386,8 @@ class View:
 
     def wheel(self, by: int) -> None:
         """Scroll the preview."""
+        if self.dialogs.open:
+            return
         self._start(self.doing.attempt(self.preview.scroll(-by / 4)))
 
     def _folder(self) -> str:

@@ -38,6 +38,9 @@ _ENDINGS = {"asciicast": "cast", "asciicast-v3": "cast", "text": "txt"}
 FOUND = 50
 """Results of a search that are shown, the best."""
 
+NAMED = 12
+"""Sessions that a question names; of more it says how many."""
+
 NOTIFY, OFF = "notify", "off"
 """The label that mutes a session, see agentmux.conf(5)."""
 
@@ -47,7 +50,7 @@ class Doing:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._killed: list[list[int]] = []  # ids, the last kill last
+        self._killed: list[Sequence[Info]] = []  # the last kill last
         self._sought = ""
         self.table: Mapping[str, Callable[[], Awaitable[None] | None]] = {
             "down": lambda: self._view.move(1),
@@ -77,6 +80,8 @@ class Doing:
             "attach": self._attach,
             "new": self._new,
             "mark": self._mark,
+            "mark-all": lambda: self._view.sessions.mark_shown(),
+            "unmark": lambda: self._view.sessions.marked.clear(),
             "rename": self._rename,
             "label": self._label,
             "detach-others": self._detach,
@@ -135,20 +140,30 @@ class Doing:
         assert info is not None  # _check has seen to it
         return info
 
-    def _targets(self, name: str) -> list[str]:
-        return [word for info in self._chosen(BY_NAME[name]) for word in ("-t", str(info.id))]
+    async def _each(self, infos: Sequence[Info], *words: str, said: str) -> None:
+        """Run a command for each of some sessions: for all of them, whatever goes wrong with one."""
+        async with self._view.working(f"{words[0]} {_names(infos)}"):
+            problems = await self._try(infos, lambda _: words)
+        self._tell(infos, problems, said)
 
-    def _names(self, name: str) -> str:
-        chosen = self._chosen(BY_NAME[name])
-        return safe(chosen[0].name) if len(chosen) == 1 else f"{len(chosen)} sessions"
+    async def _try(self, infos: Sequence[Info], words: Callable[[Info], Sequence[str]]) -> list[AgentmuxError]:
+        problems = []
+        for info in infos:
+            name, *rest = words(info)
+            try:
+                await self._view.link.done(name, "-t", str(info.id), *rest)
+            except AgentmuxError as error:
+                problems.append(error)
+        return problems
 
-    async def _each(self, name: str, *words: str, said: str) -> None:
-        """Run a command for each chosen session."""
-        names = self._names(name)
-        async with self._view.working(f"{name} {names}"):
-            for info in self._chosen(BY_NAME[name]):
-                await self._view.link.done(words[0], "-t", str(info.id), *words[1:])
-        self._view.say(f"{names}: {said}")
+    def _tell(self, infos: Sequence[Info], problems: Sequence[AgentmuxError], said: str) -> None:
+        if not problems:
+            self._view.say(f"{_names(infos)}: {said}")
+        elif len(infos) == 1:
+            raise problems[0]
+        else:
+            done = f"{len(infos) - len(problems)} of {len(infos)} sessions: {said}"
+            self._view.say(f"{done}; {problems[0].problem}", problems[0].hint, wrong=True)
 
     # -- looking
 
@@ -221,6 +236,8 @@ class Doing:
         if info is None:
             self._view.say("nobody needs you")
             return
+        if not self._view.sessions.query:
+            self._view.filter.text = ""  # it hid who needs us
         self._view.selection_changed()
         await self._answer()
 
@@ -262,7 +279,7 @@ class Doing:
         self._view.say(f"{safe(info.name)}: {outcome['state']}{option}{why}", wrong=answer.status != 0)
 
     async def _interrupt(self) -> None:
-        await self._each("interrupt", "interrupt", said="interrupted")
+        await self._each(self._view.sessions.chosen(), "interrupt", said="interrupted")
 
     async def _copy(self) -> None:
         info = self._one()
@@ -295,14 +312,15 @@ class Doing:
     async def _attach(self) -> None:
         info = self._one()
         if ended(info):
-            await self._bring_back([info])
+            for problem in await self._bring_back([info]):
+                raise problem
         self._view.attach(info.id)
 
-    async def _bring_back(self, infos: Sequence[Info]) -> None:
+    async def _bring_back(self, infos: Sequence[Info]) -> list[AgentmuxError]:
         async with self._view.working("starting"):
-            for info in infos:
-                words = ["resume", "-d"] if info.agent and info.conversation else ["restart"]
-                await self._view.link.done(words[0], "-t", str(info.id), *words[1:])
+            return await self._try(
+                infos, lambda info: ("resume", "-d") if info.agent and info.conversation else ("restart",)
+            )
 
     async def _new(self) -> None:
         form = [
@@ -335,31 +353,34 @@ class Doing:
             self._view.say(f"{safe(info.name)} is now {safe(answer[0].strip())}")
 
     async def _label(self) -> None:
-        before = dict(self._chosen(BY_NAME["label"])[0].labels)
+        infos = self._view.sessions.chosen()
+        before = dict(infos[0].labels)
         text = shlex.join(f"{key}={value}" for key, value in before.items())
         hint = "key=value key=value   Enter: done   Esc: cancel"
-        answer = await self._view.dialogs.fill(f"Labels of {self._names('label')}", [Field("labels", text)], hint=hint)
+        answer = await self._view.dialogs.fill(f"Labels of {_names(infos)}", [Field("labels", text)], hint=hint)
         if answer is None:
             return
         words = _words(answer[0])
         kept = {word.partition("=")[0] for word in words}
         words += [f"{key}=" for key in before if key not in kept]
         if words:
-            await self._each("label", "label", "--", *words, said="labels set")
+            await self._each(infos, "label", "--", *words, said="labels set")
 
     async def _detach(self) -> None:
-        await self._each("detach-others", "detach", said="detached")
+        await self._each(self._view.sessions.chosen(), "detach", said="detached")
 
     async def _restart(self) -> None:
-        runs = [info for info in self._chosen(BY_NAME["restart"]) if not ended(info)]
+        infos = self._view.sessions.chosen()
+        runs = [info for info in infos if not ended(info)]
+        text = [*_listed(runs), "What runs now is killed first."]
         if runs and not await self._view.dialogs.confirm(
-            f"Restart {self._names('restart')}?", "Kill and start again", text=["What runs now is killed first."]
+            f"Restart {_names(infos)}?", "Kill and start again", text=text
         ):
             return
-        await self._each("restart", "restart", *(["-k"] if runs else []), said="started again")
+        await self._each(infos, "restart", *(["-k"] if runs else []), said="started again")
 
     async def _resume(self) -> None:
-        await self._each("resume", "resume", "-d", said="resumed")
+        await self._each(self._view.sessions.chosen(), "resume", "-d", said="resumed")
 
     async def _fork(self) -> None:
         info = self._one()
@@ -369,34 +390,34 @@ class Doing:
         self._view.say(f"{safe(made['name'])} goes on from {safe(info.name)}")
 
     async def _kill(self) -> None:
-        text = ["Its record stays: u brings it back, an agent with its conversation."]
-        if await self._view.dialogs.confirm(f"Kill {self._names('kill')}?", "Kill", text=text):
-            await self._kill_now()
+        infos = self._view.sessions.chosen()
+        text = [*_listed(infos), "Its record stays: u brings it back, an agent with its conversation."]
+        if await self._view.dialogs.confirm(f"Kill {_names(infos)}?", "Kill", text=text):
+            await self._kill_now(infos)
 
-    async def _kill_now(self) -> None:
-        names = self._names("kill")
-        killed = [info.id for info in self._chosen(BY_NAME["kill"])]
-        async with self._view.working(f"killing {names}"):
-            await self._view.link.done("kill", *self._targets("kill"))
-        self._killed.append(killed)
-        self._view.say(f"killed {names}", "u brings it back")
+    async def _kill_now(self, infos: Sequence[Info]) -> None:
+        async with self._view.working(f"killing {_names(infos)}"):
+            await self._view.link.done("kill", *_targets(infos))
+        self._killed.append(infos)
+        self._view.sessions.marked.difference_update(info.id for info in infos)
+        self._view.say(f"killed {_names(infos)}", "u brings it back")
 
     async def _undo(self) -> None:
-        numbers = self._killed.pop() if self._killed else []
-        found = [info for number in numbers if (info := self._view.sessions.get(number)) is not None]
+        killed = self._killed.pop() if self._killed else []
+        found = [info for one in killed if (info := self._view.sessions.get(one.id)) is not None]
         if not found:
             raise BadUsage("nothing was killed here", hint="select one that has ended, and R or c starts it again")
-        await self._bring_back([info for info in found if ended(info)])
+        problems = await self._bring_back(found)
         self._view.go_to(found[0].id)
-        self._view.say(f"{', '.join(safe(info.name) for info in found)}: back")
+        self._tell(found, problems, "back")
 
     async def _forget(self) -> None:
-        text = ["Its record, recording, prompts and messages. This can't be undone."]
-        if await self._view.dialogs.confirm(f"Remove every trace of {self._names('forget')}?", "Remove", text=text):
-            names = self._names("forget")
-            async with self._view.working(f"removing {names}"):
-                await self._view.link.done("forget", *self._targets("forget"))
-            self._view.say(f"removed {names}")
+        infos = self._view.sessions.chosen()
+        text = [*_listed(infos), "Its record, recording, prompts and messages. This can't be undone."]
+        if await self._view.dialogs.confirm(f"Remove every trace of {_names(infos)}?", "Remove", text=text):
+            async with self._view.working(f"removing {_names(infos)}"):
+                await self._view.link.done("forget", *_targets(infos))
+            self._view.say(f"removed {_names(infos)}")
 
     async def _export(self) -> None:
         info = self._one()
@@ -413,9 +434,10 @@ class Doing:
         self._view.say(f"wrote {safe(path)}")
 
     async def _mute(self) -> None:
-        muted = all(info.labels.get(NOTIFY) == OFF for info in self._chosen(BY_NAME["mute"]))
+        infos = self._view.sessions.chosen()
+        muted = all(info.labels.get(NOTIFY) == OFF for info in infos)
         value = "" if muted else OFF
-        await self._each("mute", "label", "--", f"{NOTIFY}={value}", said="tells again" if muted else "muted")
+        await self._each(infos, "label", "--", f"{NOTIFY}={value}", said="tells again" if muted else "muted")
 
     # -- the view
 
@@ -433,9 +455,7 @@ class Doing:
         if picked == "detach":
             self._view.leave(detach=True)
         elif picked == "close":
-            self._view.sessions.marked.clear()
-            self._view.go_to(info.id)
-            await self._kill_now()
+            await self._kill_now([info])
 
     async def _palette(self) -> None:
         keys = self._view.keys
@@ -484,6 +504,21 @@ WRITING = (
     ("Esc, Tab", "Back to the list; what is written stays"),
 )
 """Keys of the prompt bar, beside those of any line editor."""
+
+
+def _targets(infos: Sequence[Info]) -> list[str]:
+    return [word for info in infos for word in ("-t", str(info.id))]
+
+
+def _names(infos: Sequence[Info]) -> str:
+    return safe(infos[0].name) if len(infos) == 1 else f"{len(infos)} sessions"
+
+
+def _listed(infos: Sequence[Info]) -> list[str]:
+    """Return a line that names several, some of which a filter may hide."""
+    names = [safe(info.name) for info in infos[:NAMED]]
+    more = f" and {len(infos) - NAMED} more" if len(infos) > NAMED else ""
+    return [", ".join(names) + more] if len(infos) > 1 else []
 
 
 def safe_lines(text: str) -> list[str]:

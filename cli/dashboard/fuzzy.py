@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+BETWEEN = 6
+"""Letters that may be between two: with any number, three letters are in nearly every path."""
+
 
 def fit(query: str, texts: Iterable[str]) -> int | None:
     """Return how far ``texts`` are from a query, 0 the nearest; None if they don't fit.
 
-    Each word of the query must be in one of the texts: as it is, or letter by letter with others between. Case does
-    not count.
+    Each word of the query must be in one of the texts: as it is, or letter by letter with some others between. Case
+    does not count.
     """
     lowered = [text.lower() for text in texts]
     total = 0
@@ -28,5 +31,5 @@ def _distance(word: str, text: str) -> int | None:
         return 0
     if at > 0:
         return 1 if not text[at - 1].isalnum() else 2
-    found = re.search(".*?".join(map(re.escape, word)), text)
+    found = re.search(f".{{0,{BETWEEN}}}?".join(map(re.escape, word)), text)
     return None if found is None else 3 + found.end() - found.start() - len(word)

@@ -51,7 +51,8 @@ class Windows:
     def __init__(self, view: View) -> None:
         self._view = view
         self.list = Window(
-            Lines(self._draw_list, keys=view.list_keys(), pressed=view.pressed, wheeled=view.move), wrap_lines=False
+            Lines(self._draw_list, keys=view.list_keys(), pressed=view.pressed, wheeled=view.wheel_list),
+            wrap_lines=False,
         )
         self.filter = Window(BufferControl(view.filter, key_bindings=view.filter_keys()), height=1)
         self.grid = Window(Lines(view.grid.draw, keys=view.grid_keys()), wrap_lines=False)

@@ -245,6 +245,20 @@ def test_what_goes_wrong_is_said(state: str) -> None:
     assert receipts.line == f"api: queued > {state} (a draft is there)   api: typed"
 
 
+def test_of_many_it_is_counted_how_many_got_how_far() -> None:
+    receipts = Receipts()
+    many = [{**receipt("queued", prompt=number), "session": number, "name": f"s{number}"} for number in range(1, 1501)]
+    receipts.begin(many)
+    assert receipts.line == "1500 prompts: 1500 queued"
+    for number in range(1, 1501):
+        receipts.happened(
+            number, {"prompt": number, "state": "refused" if number == 7 else "accepted", "why": "a draft"}
+        )
+    assert receipts.line == "1500 prompts: 1499 accepted, 1 refused   s7: refused (a draft)"
+    receipts.begin([{**receipt("typed", prompt=None), "name": f"s{number}"} for number in range(5)])
+    assert receipts.line == "5 prompts: 5 typed"
+
+
 # -- room
 
 

@@ -185,3 +185,5 @@ def test_what_does_not_fit() -> None:
     assert fuzzy.fit("a.b", ["axb"]) is None
     assert fuzzy.fit("one two", ["one", "three"]) is None
     assert fuzzy.fit("one two", ["one", "two"]) == 0
+    assert fuzzy.fit("api", ["/home/anna/projects/billing"]) is None, "too far from each other"
+    assert fuzzy.fit("fxprs", ["fix-parser"]) is not None
