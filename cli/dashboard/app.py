@@ -6,7 +6,6 @@ It is long because these four have to agree: what is shown decides what a key me
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -33,7 +32,7 @@ from agentmux.mux.foreign import safe
 from .ahead import TypedAhead
 from .bar import RECALLED, Bar, Mentions
 from .dialogs import Dialogs
-from .doing import Doing
+from .doing import Doing, folder
 from .grid import Grid
 from .keymap import bound, sequence
 from .lines import Piece
@@ -156,7 +155,7 @@ class View:
         self._pace = Pace(lambda: self.app.invalidate(), calm=not settings.animation)
         self.ahead = TypedAhead(self._feed)
         self.keys = bound(settings.keys)
-        self.link = Link(socket, self.sessions, self.list_changed, self._happened, self._start)
+        self.link = Link(socket, self.sessions, self.list_changed, self._again, self._happened, self._start)
         self.preview = Preview(self.link, self.changed, self._start, own)
         self.grid = Grid(self.link, self.changed, self._start)
         self.dialogs = Dialogs(self.size, self._focus)
@@ -292,6 +291,11 @@ class View:
         self.preview.follow(self.sessions.selected)
         self.changed()
 
+    def _again(self) -> None:
+        """Watch on what the server before has watched for us."""
+        self.preview.again()
+        self.grid.again()
+
     def _happened(self, event: Event) -> None:
         newest = bool(self.said) and self.said[0][1].strip() == safe(self.receipts.line)  # nothing was said since
         if event.kind != "prompt" or not self.receipts.happened(event.session, event.facts):
@@ -392,7 +396,7 @@ class View:
 
     def _folder(self) -> str:
         info = self.sessions.get(self.targets[0]) if self.targets else self.sessions.selected
-        return info.cwd if info is not None else os.getcwd()
+        return info.cwd if info is not None else folder()
 
     # -- modes
 

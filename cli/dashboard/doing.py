@@ -9,7 +9,6 @@ import base64
 import os
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any
 
 from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
 
@@ -22,6 +21,7 @@ from . import lines
 from .dialogs import Choice, Field
 from .keymap import ACTIONS, BY_NAME, Action, Needs, Section, keys_of
 from .lines import Piece
+from .link import loaded
 from .model import Group, Grouping, Order, ended, group_of
 from .preview import Tab
 
@@ -190,7 +190,7 @@ class Doing:
         async with self._view.working("searching"):
             found = await self._view.link.ask("search", "--json", "-n", str(FOUND), "--", *answer[0].split())
             found.check(1)
-        results = _json(found.out) if found.status == 0 else []
+        results = loaded(found.out) if found.status == 0 else []
         if not results:
             self._view.say(f"nothing found for {answer[0]!r}")
             return
@@ -223,10 +223,11 @@ class Doing:
                 answer = await self._view.link.ask("send", *words, "--json", "-", stdin=text.encode("utf-8", "replace"))
             if not answer.out:
                 answer.check()
-            receipts = _json(answer.out)
+            receipts = loaded(answer.out)
         except AgentmuxError as error:
             self._view.say(error.problem, error.hint, wrong=True)
-            self._view.bar.text = text  # not lost
+            written = self._view.bar.text
+            self._view.bar.text = f"{text}\n{written}" if written else text  # not lost
             return
         self._view.receipts.begin(receipts if isinstance(receipts, list) else [receipts])
         self._view.say(self._view.receipts.line, wrong=self._view.receipts.wrong)
@@ -260,7 +261,7 @@ class Doing:
         takes_text = any(one["means"] == "text" for one in asked["options"])
         if takes_text:
             choices.append(Choice("write an answer", "text", "t"))
-        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {lines.status(info)}", choices, text=text)
+        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {safe(lines.status(info))}", choices, text=text)
         if picked is None:
             return
         words = [picked]
@@ -273,7 +274,7 @@ class Doing:
             answer = await self._view.link.ask("answer", "-t", str(info.id), "--json", "--seen", asked["token"], *words)
         if not answer.out:
             answer.check()
-        outcome = _json(answer.out)
+        outcome = loaded(answer.out)
         why = f": {safe(outcome['why'])}" if outcome["why"] else ""
         option = f" {safe(outcome['option'])!r}" if outcome.get("option") else ""
         self._view.say(f"{safe(info.name)}: {outcome['state']}{option}{why}", wrong=answer.status != 0)
@@ -325,7 +326,7 @@ class Doing:
     async def _new(self) -> None:
         form = [
             Field("command", completer=WordCompleter(self._view.agents())),
-            Field("folder", os.getcwd(), _folders()),
+            Field("folder", folder(), _folders()),
             Field("name"),
             Field("labels"),
             Field("prompt"),
@@ -333,13 +334,13 @@ class Doing:
         answer = await self._view.dialogs.fill("Start a session", form)
         if answer is None:
             return
-        command, folder, name, labels, prompt = (text.strip() for text in answer)
+        command, place, name, labels, prompt = (text.strip() for text in answer)
         words = ["new", "-d", "--json"]
         words += ["-s", name] if name else []
-        words += ["-c", _path(folder)] if folder else []
+        words += ["-c", _path(place)] if place else []
         words += [word for label in _words(labels) for word in ("--label", label)]
         async with self._view.working("starting"):
-            made = _json((await self._view.link.done(*words, "--", *_words(command))).encode())
+            made = loaded(await self._view.link.done(*words, "--", *_words(command)))
         self._view.go_to(int(made["id"]))
         self._view.say(f"started {safe(made['name'])}")
         if prompt:
@@ -385,7 +386,7 @@ class Doing:
     async def _fork(self) -> None:
         info = self._one()
         async with self._view.working(f"forking {safe(info.name)}"):
-            made = _json((await self._view.link.done("fork", "-t", str(info.id), "-d", "--json")).encode())
+            made = loaded(await self._view.link.done("fork", "-t", str(info.id), "-d", "--json"))
         self._view.go_to(int(made["id"]))
         self._view.say(f"{safe(made['name'])} goes on from {safe(info.name)}")
 
@@ -451,7 +452,7 @@ class Doing:
         if not over:
             choices.append(Choice("Close session", "close", "c", "kill it"))
         choices.append(Choice("Cancel", "", "n", "back to the list"))
-        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {lines.status(info)}", choices)
+        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {safe(lines.status(info))}", choices)
         if picked == "detach":
             self._view.leave(detach=True)
         elif picked == "close":
@@ -534,12 +535,6 @@ def _snippet(text: str) -> str:
     return safe("".join(char for char in " ".join(text.split()) if char.isprintable()))
 
 
-def _json(out: bytes) -> Any:
-    import json
-
-    return json.loads(out)
-
-
 def _words(text: str) -> list[str]:
     try:
         return shlex.split(text)
@@ -548,7 +543,15 @@ def _words(text: str) -> list[str]:
 
 
 def _path(text: str) -> str:
-    return os.path.abspath(os.path.expanduser(text))
+    return os.path.normpath(os.path.join(folder(), os.path.expanduser(text)))
+
+
+def folder() -> str:
+    """Return the folder that we are in, the user's own where somebody has removed it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.path.expanduser("~")
 
 
 def _folders() -> Completer:

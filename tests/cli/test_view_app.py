@@ -361,6 +361,38 @@ def test_scrolling_goes_into_the_scrollback_and_back_to_the_live_screen(shells: 
     asyncio.run(drive())
 
 
+def test_what_was_above_one_screen_is_not_shown_of_another(shells: World) -> None:
+    shells.python("long", "for n in range(9000): print('row', n)\nimport time; time.sleep(1000)")
+    shells.shows("long", "row 8999")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? long", "row 8999")
+            scrolling = asyncio.ensure_future(view.view.preview.scroll(1))
+            await asyncio.sleep(0)  # it has asked
+            view.view.move(1)
+            await scrolling
+            await view.shows("> ? three")
+            await view.lacks("row ")
+            assert not view.view.preview.scrolled
+            await view.view.preview.scroll(1)
+            assert not view.view.preview.scrolled, "there is nothing above"
+
+    asyncio.run(drive())
+
+
+def test_a_search_that_finds_nothing_leaves_the_screen_live(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("\x06", "Search upwards")
+            await view.does("nothing like that\r", "no 'nothing like that' there", "[screen]")
+            shells.run("send", "-t", "three", "now").ok()
+            await view.shows("now")
+
+    asyncio.run(drive())
+
+
 def test_sessions_are_started_with_all_that_the_form_has(shells: World) -> None:
     os.mkdir(f"{shells.home}/work")
 
