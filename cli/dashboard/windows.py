@@ -21,7 +21,7 @@ from agentmux.api.model import Info
 
 from ..cells import fitted
 from . import lines
-from .controls import Drawn, Lines, drawn
+from .controls import Drawn, Lines, Over, drawn
 from .lines import Piece
 from .model import Group, Heading
 
@@ -78,12 +78,12 @@ class Windows:
                 footer,
             ]
         )
-        dialog = view.dialogs.container if view.settings.plain else Frame(view.dialogs.container)
+        dialog = Over([view.dialogs.container if view.settings.plain else Frame(view.dialogs.container)])
         return FloatContainer(
             body,
             floats=[
                 Float(ConditionalContainer(dialog, Condition(lambda: view.dialogs.open)), transparent=False),
-                Float(CompletionsMenu(max_height=8, scroll_offset=1), xcursor=True, ycursor=True, transparent=False),
+                Float(Over([CompletionsMenu(max_height=8, scroll_offset=1)]), xcursor=True, ycursor=True),
             ],
         )
 

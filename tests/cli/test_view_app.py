@@ -259,6 +259,23 @@ def test_the_grid_shows_several_live(shells: World) -> None:
     asyncio.run(drive())
 
 
+@pytest.mark.parametrize("columns", [80, 81])
+def test_a_question_over_wide_characters_is_whole(world: World, columns: int) -> None:
+    world.python("wide", "for n in range(40): print(' ' * (n % 2) + '\\u65e5' * 50)\nimport time; time.sleep(1000)")
+
+    async def drive() -> None:
+        async with driven(world, size=(columns, 24)) as view:
+            await view.shows("\u65e5" * 30)
+            await view.does("n", "Start a session", "Enter: done")
+            rows = view.text().split("\n")
+            top = next(at for at, row in enumerate(rows) if "\u250c" in row)
+            for row in rows[top : top + 8]:
+                assert len([char for char in row if char in "\u2502\u250c\u2510\u2514\u2518"]) == 2, row
+                assert "\u65e5" not in row.strip("\u65e5 "), row
+
+    asyncio.run(drive())
+
+
 def test_it_does_not_show_itself(shells: World) -> None:
     """A view in a session would change for ever by showing what it shows."""
     shells.new("inside", "agentmux")
