@@ -158,7 +158,7 @@ class View:
         self.link = Link(socket, self.sessions, self.list_changed, self._again, self._happened, self._start)
         self.preview = Preview(self.link, self.changed, self._start, own)
         self.grid = Grid(self.link, self.changed, self._start)
-        self.dialogs = Dialogs(self.size, self._focus)
+        self.dialogs = Dialogs(self.size, self._focus, self._at_home)
         self.bar = Bar(
             completer=Mentions(lambda: [info.name for info in self.sessions.everything()], self._folder),
             send=lambda text: self._start(self.doing.send(self.targets, text)),
@@ -405,6 +405,9 @@ class View:
         self.app.invalidate()
         if window is not None:
             self.ahead.release()
+
+    def _at_home(self) -> bool:
+        return self.app.layout.current_window in (self.windows.list, self.windows.grid)
 
     def attach(self, number: int) -> None:
         """Leave the terminal to a session."""

@@ -9,6 +9,8 @@ import pytest
 from driving import driven
 from world import World, wait_until
 
+from agentmux.api.exchange import Answer
+
 
 @pytest.fixture
 def shells(world: World) -> Iterator[World]:
@@ -137,5 +139,61 @@ def test_a_filter_goes_where_it_would_hide_what_is_shown(shells: World) -> None:
             view.type("cat\t\tnew\r")
             await view.shows("> ? new", "> ? new", "three")
             await view.lacks("/two")
+
+    asyncio.run(drive())
+
+
+def test_no_question_comes_between_a_writer_and_their_words(shells: World) -> None:
+    """The server may take its time; what is typed by then is no answer."""
+    shells.run("send", "-t", "three", "found").ok()
+    wait_until(lambda: shells.run("search", "found").out, what="a search that finds it")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            ask, asked, go_on = view.view.link.ask, asyncio.Event(), asyncio.Event()
+
+            async def slow(*words: str, stdin: bytes = b"") -> Answer:
+                answer = await ask(*words, stdin=stdin)
+                if words[0] == "search":
+                    asked.set()
+                    await go_on.wait()
+                return answer
+
+            view.view.link.ask = slow  # type: ignore[method-assign]
+            await view.does("F", "Search all")
+            view.type("found\r")
+            await asked.wait()
+            await view.does("p", "prompt for three")
+            go_on.set()
+            await view.shows("came when you were writing")
+            await view.does("1 word", "1 word")
+
+    asyncio.run(drive())
+
+
+def test_who_is_forgotten_while_the_server_is_asked_stays_so(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            ask, asked, go_on = view.view.link.ask, asyncio.Event(), asyncio.Event()
+
+            async def slow(*words: str, stdin: bytes = b"") -> Answer:
+                answer = await ask(*words, stdin=stdin)
+                if words[:2] == ("ls", "--json") and not go_on.is_set():
+                    asked.set()
+                    await go_on.wait()
+                return answer
+
+            view.view.link.ask = slow  # type: ignore[method-assign]
+            shells.run("kill", "-t", "three").ok()
+            await asked.wait()
+            shells.run("forget", "-t", "three").ok()
+            await view.lacks("three")
+            go_on.set()
+            shells.new("four", "cat")
+            await view.shows("four")
+            await view.lacks("three")
+            assert all(info.name != "three" for info in view.view.sessions.everything())
 
     asyncio.run(drive())
