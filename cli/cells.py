@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_UNSTEADY = re.compile(
+    "[\u200c\u200d\u20e3\ufe00-\ufe0f\U000e0020-\U000e007f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"
+)
+_FLAG, _WIDE_A, _SKIN = 0x1F1E6, 0xFF21, "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 
 
 def char_width(char: str) -> int:
@@ -59,3 +65,19 @@ def wrapped(text: str, columns: int) -> list[str]:
         lines.append(piece.rstrip(" "))
         text = text[len(piece) :].lstrip(" ")
     return [*lines, text]
+
+
+def steady(text: str) -> str:
+    """Return a text of the same width that takes as many columns in every terminal.
+
+    Some draw what belongs together (families, flags, skins, keycaps) in fewer columns than its characters have, some
+    don't: whoever draws what is beside it would have to know. So each is drawn by itself, a flag as its letters.
+    """
+    return text if text.isascii() else _UNSTEADY.sub(_alone, text)
+
+
+def _alone(match: re.Match[str]) -> str:
+    char = match[0]
+    if _FLAG <= ord(char) < _FLAG + 26:
+        return chr(_WIDE_A + ord(char) - _FLAG)
+    return "  " if char in _SKIN else ""

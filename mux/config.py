@@ -192,9 +192,10 @@ VIEW_ACTIONS = frozenset(
     {
         *("answer", "attach", "close", "copy-reply", "detach-others", "down", "drop-prompt", "export", "filter"),
         *("find", "find-in-preview", "first", "forget", "fork", "grid", "group", "help", "interrupt", "kill"),
-        *("label", "last", "mark", "messages", "mute", "new", "next-needing", "page-down", "page-up", "palette"),
-        *("pause-queue", "prompt", "queue", "quit", "redraw", "rename", "restart", "resume", "screen", "sort"),
-        *("suspend", "undo", "up", "why", "zoom"),
+        *("label", "last", "mark", "mark-all", "messages", "mute", "new", "next-needing", "page-down", "page-up"),
+        *("palette", "pause-queue", "prompt", "queue", "quit", "redraw", "rename", "restart", "resume"),
+        *("screen", "sort"),
+        *("suspend", "undo", "unmark", "up", "why", "zoom"),
     }
 )
 """What the table ``[view-keys]`` can bind a key to; the view has the table of what they do."""

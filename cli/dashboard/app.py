@@ -6,7 +6,6 @@ It is long because these four have to agree: what is shown decides what a key me
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -33,7 +32,7 @@ from agentmux.mux.foreign import safe
 from .ahead import TypedAhead
 from .bar import RECALLED, Bar, Mentions
 from .dialogs import Dialogs
-from .doing import Doing
+from .doing import Doing, folder
 from .grid import Grid
 from .keymap import bound, sequence
 from .lines import Piece
@@ -158,10 +157,10 @@ class View:
         self._pace = Pace(lambda: self.app.invalidate(), calm=not settings.animation)
         self.ahead = TypedAhead(self._feed)
         self.keys = bound(settings.keys)
-        self.link = Link(socket, self.sessions, self.list_changed, self._happened, self._start)
+        self.link = Link(socket, self.sessions, self.list_changed, self._again, self._happened, self._start)
         self.preview = Preview(self.link, self.changed, self._start, own)
         self.grid = Grid(self.link, self.changed, self._start)
-        self.dialogs = Dialogs(self.size, self._focus)
+        self.dialogs = Dialogs(self.size, self._focus, self._at_home)
         self.bar = Bar(
             completer=Mentions(lambda: [info.name for info in self.sessions.everything()], self._folder),
             send=lambda text: self._start(self.doing.send(self.targets, text)),
@@ -298,6 +297,11 @@ class View:
         if self._wanted and self.sessions.select(self._wanted):
             self._wanted = 0
 
+    def _again(self) -> None:
+        """Watch on what the server before has watched for us."""
+        self.preview.again()
+        self.grid.again()
+
     def _happened(self, event: Event) -> None:
         newest = bool(self.said) and self.said[0][1].strip() == safe(self.receipts.line)  # nothing was said since
         if event.kind != "prompt" or not self.receipts.happened(event.session, event.facts):
@@ -350,11 +354,13 @@ class View:
         self.selection_changed()
 
     def go_to(self, number: int) -> None:
-        """Select a session, as soon as it is listed."""
-        self.sessions.query = self.filter.text if self.sessions.select(number) else ""
+        """Select a session, as soon as it is listed; a filter that hides it goes. Also before the view runs."""
         if not self.sessions.select(number):
-            self._wanted = number
-        self.selection_changed()
+            self.filter.text = ""
+            if not self.sessions.select(number):
+                self._wanted = number
+        if self.app.is_running:
+            self.selection_changed()
 
     def selection_changed(self) -> None:
         """Show what belongs to the selected session."""
@@ -372,10 +378,15 @@ class View:
         if info is not None and info.unread:
             await self.link.ask("capture", "-t", str(info.id), "--seen")
 
+    def wheel_list(self, by: int) -> None:
+        """Select another session, but not behind a question."""
+        if not self.dialogs.open:
+            self.move(by)
+
     def pressed(self, row: int) -> None:
         """Select the session that was clicked; if it is selected, attach to it."""
         rows = self.sessions.rows()
-        if row >= len(rows) or not isinstance(found := rows[row], Info):
+        if self.dialogs.open or row >= len(rows) or not isinstance(found := rows[row], Info):
             return
         already = self.sessions.selected
         self.sessions.select(found.id)
@@ -385,11 +396,13 @@ class View:
 
     def wheel(self, by: int) -> None:
         """Scroll the preview."""
+        if self.dialogs.open:
+            return
         self._start(self.doing.attempt(self.preview.scroll(-by / 4)))
 
     def _folder(self) -> str:
         info = self.sessions.get(self.targets[0]) if self.targets else self.sessions.selected
-        return info.cwd if info is not None else os.getcwd()
+        return info.cwd if info is not None else folder()
 
     # -- modes
 
@@ -398,6 +411,9 @@ class View:
         self.app.invalidate()
         if window is not None:
             self.ahead.release()
+
+    def _at_home(self) -> bool:
+        return self.app.layout.current_window in (self.windows.list, self.windows.grid)
 
     def attach(self, number: int) -> None:
         """Leave the terminal to a session."""
@@ -423,7 +439,8 @@ class View:
 
     def _filtered(self, buffer: Buffer) -> None:
         self.sessions.query = buffer.text
-        self.selection_changed()
+        if self.app.is_running:
+            self.selection_changed()
 
     async def begin_prompt(self, targets: list[int]) -> None:
         """Let a prompt be written for some sessions, with the history at hand if the server has it at once."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from prompt_toolkit.buffer import Buffer
@@ -214,13 +213,3 @@ class Bar:
             self.buffer.insert_text(self._chips.put(event.data.replace("\r\n", "\n").replace("\r", "\n")))
 
         return keys
-
-
-def editor() -> list[str]:
-    """Return how the user's editor is started."""
-    import shlex
-
-    for name in ("VISUAL", "EDITOR"):
-        if words := shlex.split(os.environ.get(name, "")):
-            return words
-    return ["vi"]

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from prompt_toolkit.data_structures import Point
 from prompt_toolkit.key_binding import KeyBindingsBase
+from prompt_toolkit.layout import HSplit
 from prompt_toolkit.layout.controls import UIContent, UIControl
+from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 from prompt_toolkit.mouse_events import MouseEvent, MouseEventType
 
+from ..cells import steady
 from .lines import Piece
 
 
@@ -29,6 +33,36 @@ class Drawn:
 def drawn(lines: Sequence[list[Piece]], cursor: tuple[int, int] | None = None) -> Drawn:
     """Return lines that are there already."""
     return Drawn(len(lines), lambda at: lines[at] if at < len(lines) else [], cursor)
+
+
+class Over(HSplit):
+    """Something that lies over other windows: a wide character of theirs that it half covers is not drawn at all.
+
+    Its other half would push what is drawn behind it.
+    """
+
+    def write_to_screen(
+        self,
+        screen: Screen,
+        mouse_handlers: MouseHandlers,
+        write_position: WritePosition,
+        parent_style: str,
+        erase_bg: bool,
+        z_index: int | None,
+    ) -> None:
+        """Draw, then blank the halves at both sides."""
+        super().write_to_screen(screen, mouse_handlers, write_position, parent_style, erase_bg, z_index)
+        screen.draw_with_z_index((z_index or 0) + 1, lambda: _halves_away(screen, write_position))
+
+
+def _halves_away(screen: Screen, over: WritePosition) -> None:
+    for y in range(over.ypos, over.ypos + over.height):
+        row = screen.data_buffer[y]
+        before, behind = row[over.xpos - 1], row[over.xpos + over.width]
+        if before.width > 1:
+            row[over.xpos - 1] = Char(" ", before.style)
+        if behind.char == "":
+            row[over.xpos + over.width] = Char(" ", behind.style)
 
 
 class Lines(UIControl):
@@ -57,7 +91,7 @@ class Lines(UIControl):
         made = self._make(width, height)
         x, y = made.cursor or (0, 0)
         return UIContent(
-            get_line=lambda at: [*made.line(at)],
+            get_line=lambda at: [(look, steady(text)) for look, text in made.line(at)],
             line_count=max(1, made.count),
             cursor_position=Point(x, y),
             show_cursor=made.cursor is not None,

@@ -17,6 +17,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import AnyContainer, BufferControl, DynamicContainer, HSplit, VSplit, Window
 from prompt_toolkit.layout.dimension import Dimension
 
+from agentmux.mux.errors import AgentmuxError
+
 from ..cells import fitted, width, wrapped
 from . import fuzzy
 from .controls import Drawn, Lines, drawn
@@ -26,6 +28,13 @@ T = TypeVar("T")
 
 WIDEST = 76
 """Columns of a dialog: lines that people read at a glance."""
+
+
+class Late(AgentmuxError):
+    """The server took so long that something else is being written by now."""
+
+    def __init__(self) -> None:
+        super().__init__("what you asked for came when you were writing something else", hint="ask again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +68,18 @@ class Dialogs:
     Args:
         size: columns and rows of the terminal.
         focus: gives the keyboard to a window; None: back to the list.
+        free: whether the list has the keyboard: no question comes between a writer and their words.
     """
 
-    def __init__(self, size: Callable[[], tuple[int, int]], focus: Callable[[Window | None], None]) -> None:
+    def __init__(
+        self,
+        size: Callable[[], tuple[int, int]],
+        focus: Callable[[Window | None], None],
+        free: Callable[[], bool],
+    ) -> None:
         self._size = size
         self._focus = focus
+        self._free = free
         self._body: AnyContainer = Window(height=0)
         self._answer: asyncio.Future[object] | None = None
         self.container = DynamicContainer(lambda: self._body)
@@ -82,8 +98,8 @@ class Dialogs:
             self._answer.set_result(answer)
 
     async def _ask(self, body: AnyContainer, first: Window) -> object:
-        if self.open:
-            return None
+        if self.open or not self._free():
+            raise Late
         self._body = body
         self._answer = asyncio.get_running_loop().create_future()
         self._focus(first)

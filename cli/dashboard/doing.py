@@ -9,7 +9,6 @@ import base64
 import os
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any
 
 from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
 
@@ -22,6 +21,7 @@ from . import lines
 from .dialogs import Choice, Field
 from .keymap import ACTIONS, BY_NAME, Action, Needs, Section, keys_of
 from .lines import Piece
+from .link import loaded
 from .model import Group, Grouping, Order, ended, group_of
 from .preview import Tab
 
@@ -38,6 +38,9 @@ _ENDINGS = {"asciicast": "cast", "asciicast-v3": "cast", "text": "txt"}
 FOUND = 50
 """Results of a search that are shown, the best."""
 
+NAMED = 12
+"""Sessions that a question names; of more it says how many."""
+
 NOTIFY, OFF = "notify", "off"
 """The label that mutes a session, see agentmux.conf(5)."""
 
@@ -47,7 +50,7 @@ class Doing:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._killed: list[list[int]] = []  # ids, the last kill last
+        self._killed: list[Sequence[Info]] = []  # the last kill last
         self._sought = ""
         self.table: Mapping[str, Callable[[], Awaitable[None] | None]] = {
             "down": lambda: self._view.move(1),
@@ -77,6 +80,8 @@ class Doing:
             "attach": self._attach,
             "new": self._new,
             "mark": self._mark,
+            "mark-all": lambda: self._view.sessions.mark_shown(),
+            "unmark": lambda: self._view.sessions.marked.clear(),
             "rename": self._rename,
             "label": self._label,
             "detach-others": self._detach,
@@ -135,20 +140,30 @@ class Doing:
         assert info is not None  # _check has seen to it
         return info
 
-    def _targets(self, name: str) -> list[str]:
-        return [word for info in self._chosen(BY_NAME[name]) for word in ("-t", str(info.id))]
+    async def _each(self, infos: Sequence[Info], *words: str, said: str) -> None:
+        """Run a command for each of some sessions: for all of them, whatever goes wrong with one."""
+        async with self._view.working(f"{words[0]} {_names(infos)}"):
+            problems = await self._try(infos, lambda _: words)
+        self._tell(infos, problems, said)
 
-    def _names(self, name: str) -> str:
-        chosen = self._chosen(BY_NAME[name])
-        return safe(chosen[0].name) if len(chosen) == 1 else f"{len(chosen)} sessions"
+    async def _try(self, infos: Sequence[Info], words: Callable[[Info], Sequence[str]]) -> list[AgentmuxError]:
+        problems = []
+        for info in infos:
+            name, *rest = words(info)
+            try:
+                await self._view.link.done(name, "-t", str(info.id), *rest)
+            except AgentmuxError as error:
+                problems.append(error)
+        return problems
 
-    async def _each(self, name: str, *words: str, said: str) -> None:
-        """Run a command for each chosen session."""
-        names = self._names(name)
-        async with self._view.working(f"{name} {names}"):
-            for info in self._chosen(BY_NAME[name]):
-                await self._view.link.done(words[0], "-t", str(info.id), *words[1:])
-        self._view.say(f"{names}: {said}")
+    def _tell(self, infos: Sequence[Info], problems: Sequence[AgentmuxError], said: str) -> None:
+        if not problems:
+            self._view.say(f"{_names(infos)}: {said}")
+        elif len(infos) == 1:
+            raise problems[0]
+        else:
+            done = f"{len(infos) - len(problems)} of {len(infos)} sessions: {said}"
+            self._view.say(f"{done}; {problems[0].problem}", problems[0].hint, wrong=True)
 
     # -- looking
 
@@ -175,7 +190,7 @@ class Doing:
         async with self._view.working("searching"):
             found = await self._view.link.ask("search", "--json", "-n", str(FOUND), "--", *answer[0].split())
             found.check(1)
-        results = _json(found.out) if found.status == 0 else []
+        results = loaded(found.out) if found.status == 0 else []
         if not results:
             self._view.say(f"nothing found for {answer[0]!r}")
             return
@@ -208,10 +223,11 @@ class Doing:
                 answer = await self._view.link.ask("send", *words, "--json", "-", stdin=text.encode("utf-8", "replace"))
             if not answer.out:
                 answer.check()
-            receipts = _json(answer.out)
+            receipts = loaded(answer.out)
         except AgentmuxError as error:
             self._view.say(error.problem, error.hint, wrong=True)
-            self._view.bar.text = text  # not lost
+            written = self._view.bar.text
+            self._view.bar.text = f"{text}\n{written}" if written else text  # not lost
             return
         self._view.receipts.begin(receipts if isinstance(receipts, list) else [receipts])
         self._view.say(self._view.receipts.line, wrong=self._view.receipts.wrong)
@@ -221,6 +237,8 @@ class Doing:
         if info is None:
             self._view.say("nobody needs you")
             return
+        if not self._view.sessions.query:
+            self._view.filter.text = ""  # it hid who needs us
         self._view.selection_changed()
         await self._answer()
 
@@ -243,7 +261,7 @@ class Doing:
         takes_text = any(one["means"] == "text" for one in asked["options"])
         if takes_text:
             choices.append(Choice("write an answer", "text", "t"))
-        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {lines.status(info)}", choices, text=text)
+        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {safe(lines.status(info))}", choices, text=text)
         if picked is None:
             return
         words = [picked]
@@ -256,13 +274,13 @@ class Doing:
             answer = await self._view.link.ask("answer", "-t", str(info.id), "--json", "--seen", asked["token"], *words)
         if not answer.out:
             answer.check()
-        outcome = _json(answer.out)
+        outcome = loaded(answer.out)
         why = f": {safe(outcome['why'])}" if outcome["why"] else ""
         option = f" {safe(outcome['option'])!r}" if outcome.get("option") else ""
         self._view.say(f"{safe(info.name)}: {outcome['state']}{option}{why}", wrong=answer.status != 0)
 
     async def _interrupt(self) -> None:
-        await self._each("interrupt", "interrupt", said="interrupted")
+        await self._each(self._view.sessions.chosen(), "interrupt", said="interrupted")
 
     async def _copy(self) -> None:
         info = self._one()
@@ -295,19 +313,20 @@ class Doing:
     async def _attach(self) -> None:
         info = self._one()
         if ended(info):
-            await self._bring_back([info])
+            for problem in await self._bring_back([info]):
+                raise problem
         self._view.attach(info.id)
 
-    async def _bring_back(self, infos: Sequence[Info]) -> None:
+    async def _bring_back(self, infos: Sequence[Info]) -> list[AgentmuxError]:
         async with self._view.working("starting"):
-            for info in infos:
-                words = ["resume", "-d"] if info.agent and info.conversation else ["restart"]
-                await self._view.link.done(words[0], "-t", str(info.id), *words[1:])
+            return await self._try(
+                infos, lambda info: ("resume", "-d") if info.agent and info.conversation else ("restart",)
+            )
 
     async def _new(self) -> None:
         form = [
             Field("command", completer=WordCompleter(self._view.agents())),
-            Field("folder", os.getcwd(), _folders()),
+            Field("folder", folder(), _folders()),
             Field("name"),
             Field("labels"),
             Field("prompt"),
@@ -315,13 +334,13 @@ class Doing:
         answer = await self._view.dialogs.fill("Start a session", form)
         if answer is None:
             return
-        command, folder, name, labels, prompt = (text.strip() for text in answer)
+        command, place, name, labels, prompt = (text.strip() for text in answer)
         words = ["new", "-d", "--json"]
         words += ["-s", name] if name else []
-        words += ["-c", _path(folder)] if folder else []
+        words += ["-c", _path(place)] if place else []
         words += [word for label in _words(labels) for word in ("--label", label)]
         async with self._view.working("starting"):
-            made = _json((await self._view.link.done(*words, "--", *_words(command))).encode())
+            made = loaded(await self._view.link.done(*words, "--", *_words(command)))
         self._view.go_to(int(made["id"]))
         self._view.say(f"started {safe(made['name'])}")
         if prompt:
@@ -335,68 +354,71 @@ class Doing:
             self._view.say(f"{safe(info.name)} is now {safe(answer[0].strip())}")
 
     async def _label(self) -> None:
-        before = dict(self._chosen(BY_NAME["label"])[0].labels)
+        infos = self._view.sessions.chosen()
+        before = dict(infos[0].labels)
         text = shlex.join(f"{key}={value}" for key, value in before.items())
         hint = "key=value key=value   Enter: done   Esc: cancel"
-        answer = await self._view.dialogs.fill(f"Labels of {self._names('label')}", [Field("labels", text)], hint=hint)
+        answer = await self._view.dialogs.fill(f"Labels of {_names(infos)}", [Field("labels", text)], hint=hint)
         if answer is None:
             return
         words = _words(answer[0])
         kept = {word.partition("=")[0] for word in words}
         words += [f"{key}=" for key in before if key not in kept]
         if words:
-            await self._each("label", "label", "--", *words, said="labels set")
+            await self._each(infos, "label", "--", *words, said="labels set")
 
     async def _detach(self) -> None:
-        await self._each("detach-others", "detach", said="detached")
+        await self._each(self._view.sessions.chosen(), "detach", said="detached")
 
     async def _restart(self) -> None:
-        runs = [info for info in self._chosen(BY_NAME["restart"]) if not ended(info)]
+        infos = self._view.sessions.chosen()
+        runs = [info for info in infos if not ended(info)]
+        text = [*_listed(runs), "What runs now is killed first."]
         if runs and not await self._view.dialogs.confirm(
-            f"Restart {self._names('restart')}?", "Kill and start again", text=["What runs now is killed first."]
+            f"Restart {_names(infos)}?", "Kill and start again", text=text
         ):
             return
-        await self._each("restart", "restart", *(["-k"] if runs else []), said="started again")
+        await self._each(infos, "restart", *(["-k"] if runs else []), said="started again")
 
     async def _resume(self) -> None:
-        await self._each("resume", "resume", "-d", said="resumed")
+        await self._each(self._view.sessions.chosen(), "resume", "-d", said="resumed")
 
     async def _fork(self) -> None:
         info = self._one()
         async with self._view.working(f"forking {safe(info.name)}"):
-            made = _json((await self._view.link.done("fork", "-t", str(info.id), "-d", "--json")).encode())
+            made = loaded(await self._view.link.done("fork", "-t", str(info.id), "-d", "--json"))
         self._view.go_to(int(made["id"]))
         self._view.say(f"{safe(made['name'])} goes on from {safe(info.name)}")
 
     async def _kill(self) -> None:
-        text = ["Its record stays: u brings it back, an agent with its conversation."]
-        if await self._view.dialogs.confirm(f"Kill {self._names('kill')}?", "Kill", text=text):
-            await self._kill_now()
+        infos = self._view.sessions.chosen()
+        text = [*_listed(infos), "Its record stays: u brings it back, an agent with its conversation."]
+        if await self._view.dialogs.confirm(f"Kill {_names(infos)}?", "Kill", text=text):
+            await self._kill_now(infos)
 
-    async def _kill_now(self) -> None:
-        names = self._names("kill")
-        killed = [info.id for info in self._chosen(BY_NAME["kill"])]
-        async with self._view.working(f"killing {names}"):
-            await self._view.link.done("kill", *self._targets("kill"))
-        self._killed.append(killed)
-        self._view.say(f"killed {names}", "u brings it back")
+    async def _kill_now(self, infos: Sequence[Info]) -> None:
+        async with self._view.working(f"killing {_names(infos)}"):
+            await self._view.link.done("kill", *_targets(infos))
+        self._killed.append(infos)
+        self._view.sessions.marked.difference_update(info.id for info in infos)
+        self._view.say(f"killed {_names(infos)}", "u brings it back")
 
     async def _undo(self) -> None:
-        numbers = self._killed.pop() if self._killed else []
-        found = [info for number in numbers if (info := self._view.sessions.get(number)) is not None]
+        killed = self._killed.pop() if self._killed else []
+        found = [info for one in killed if (info := self._view.sessions.get(one.id)) is not None]
         if not found:
             raise BadUsage("nothing was killed here", hint="select one that has ended, and R or c starts it again")
-        await self._bring_back([info for info in found if ended(info)])
+        problems = await self._bring_back(found)
         self._view.go_to(found[0].id)
-        self._view.say(f"{', '.join(safe(info.name) for info in found)}: back")
+        self._tell(found, problems, "back")
 
     async def _forget(self) -> None:
-        text = ["Its record, recording, prompts and messages. This can't be undone."]
-        if await self._view.dialogs.confirm(f"Remove every trace of {self._names('forget')}?", "Remove", text=text):
-            names = self._names("forget")
-            async with self._view.working(f"removing {names}"):
-                await self._view.link.done("forget", *self._targets("forget"))
-            self._view.say(f"removed {names}")
+        infos = self._view.sessions.chosen()
+        text = [*_listed(infos), "Its record, recording, prompts and messages. This can't be undone."]
+        if await self._view.dialogs.confirm(f"Remove every trace of {_names(infos)}?", "Remove", text=text):
+            async with self._view.working(f"removing {_names(infos)}"):
+                await self._view.link.done("forget", *_targets(infos))
+            self._view.say(f"removed {_names(infos)}")
 
     async def _export(self) -> None:
         info = self._one()
@@ -413,9 +435,10 @@ class Doing:
         self._view.say(f"wrote {safe(path)}")
 
     async def _mute(self) -> None:
-        muted = all(info.labels.get(NOTIFY) == OFF for info in self._chosen(BY_NAME["mute"]))
+        infos = self._view.sessions.chosen()
+        muted = all(info.labels.get(NOTIFY) == OFF for info in infos)
         value = "" if muted else OFF
-        await self._each("mute", "label", "--", f"{NOTIFY}={value}", said="tells again" if muted else "muted")
+        await self._each(infos, "label", "--", f"{NOTIFY}={value}", said="tells again" if muted else "muted")
 
     # -- the view
 
@@ -429,13 +452,11 @@ class Doing:
         if not over:
             choices.append(Choice("Close session", "close", "c", "kill it"))
         choices.append(Choice("Cancel", "", "n", "back to the list"))
-        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {lines.status(info)}", choices)
+        picked = await self._view.dialogs.choose(f"{safe(info.name)}: {safe(lines.status(info))}", choices)
         if picked == "detach":
             self._view.leave(detach=True)
         elif picked == "close":
-            self._view.sessions.marked.clear()
-            self._view.go_to(info.id)
-            await self._kill_now()
+            await self._kill_now([info])
 
     async def _palette(self) -> None:
         keys = self._view.keys
@@ -486,6 +507,21 @@ WRITING = (
 """Keys of the prompt bar, beside those of any line editor."""
 
 
+def _targets(infos: Sequence[Info]) -> list[str]:
+    return [word for info in infos for word in ("-t", str(info.id))]
+
+
+def _names(infos: Sequence[Info]) -> str:
+    return safe(infos[0].name) if len(infos) == 1 else f"{len(infos)} sessions"
+
+
+def _listed(infos: Sequence[Info]) -> list[str]:
+    """Return a line that names several, some of which a filter may hide."""
+    names = [safe(info.name) for info in infos[:NAMED]]
+    more = f" and {len(infos) - NAMED} more" if len(infos) > NAMED else ""
+    return [", ".join(names) + more] if len(infos) > 1 else []
+
+
 def safe_lines(text: str) -> list[str]:
     """Return a text's lines, safe to show."""
     return [safe(line) for line in text.split("\n")]
@@ -499,12 +535,6 @@ def _snippet(text: str) -> str:
     return safe("".join(char for char in " ".join(text.split()) if char.isprintable()))
 
 
-def _json(out: bytes) -> Any:
-    import json
-
-    return json.loads(out)
-
-
 def _words(text: str) -> list[str]:
     try:
         return shlex.split(text)
@@ -513,7 +543,15 @@ def _words(text: str) -> list[str]:
 
 
 def _path(text: str) -> str:
-    return os.path.abspath(os.path.expanduser(text))
+    return os.path.normpath(os.path.join(folder(), os.path.expanduser(text)))
+
+
+def folder() -> str:
+    """Return the folder that we are in, the user's own where somebody has removed it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.path.expanduser("~")
 
 
 def _folders() -> Completer:

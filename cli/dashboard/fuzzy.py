@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+BETWEEN = 3
+"""Letters that may be between two: with any number, three letters are in nearly every path."""
+
 
 def fit(query: str, texts: Iterable[str]) -> int | None:
     """Return how far ``texts`` are from a query, 0 the nearest; None if they don't fit.
 
-    Each word of the query must be in one of the texts: as it is, or letter by letter with others between, no more than
-    it has itself: any few letters stand somewhere in a long path. Case does not count.
+    Each word of the query must be in one of the texts: as it is, or letter by letter with some others between. Case
+    does not count.
     """
     lowered = [text.lower() for text in texts]
     total = 0
@@ -28,6 +31,5 @@ def _distance(word: str, text: str) -> int | None:
         return 0
     if at > 0:
         return 1 if not text[at - 1].isalnum() else 2
-    found = re.search(".*?".join(map(re.escape, word)), text)
-    between = len(word) + 1 if found is None else found.end() - found.start() - len(word)
-    return None if between > len(word) else 3 + between
+    found = re.search(f".{{0,{BETWEEN}}}?".join(map(re.escape, word)), text)
+    return None if found is None else 3 + found.end() - found.start() - len(word)

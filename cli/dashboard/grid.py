@@ -33,7 +33,7 @@ class Grid:
         self._start = start
         self._infos: Sequence[Info] = ()
         self._pictures: dict[int, Picture] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._across = 1
         self.at = 0
 
@@ -55,16 +55,17 @@ class Grid:
         self.again()
 
     def again(self) -> None:
-        """Watch them, from the start."""
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = [self._start(self._watch(info.id)) for info in self._infos]
+        """Watch those that are not watched."""
+        for info in self._infos:
+            task = self._tasks.get(info.id)
+            if task is None or task.done():
+                self._tasks[info.id] = self._start(self._watch(info.id))
 
     def stop(self) -> None:
         """Show nothing."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
-        self._tasks = []
+        self._tasks = {}
         self._infos = ()
         self._pictures.clear()
 

@@ -73,6 +73,8 @@ ACTIONS = (
     Action("attach", ("Enter",), "Attach; prefix d comes back here", _A, Needs.SESSION),
     Action("new", ("n",), "Start a session", _A),
     Action("mark", ("Space",), "Mark, for what is done to several", _A, Needs.SESSION),
+    Action("mark-all", ("A",), "Mark all that the list shows", _A, Needs.SESSION),
+    Action("unmark", ("U",), "Take all marks away", _A),
     Action("rename", ("r",), "Rename", _A, Needs.SESSION),
     Action("label", ("l",), "Set labels", _A, Needs.SESSION, many=True),
     Action("detach-others", ("d",), "Detach all that show it", _A, Needs.RUNNING, many=True),

@@ -44,6 +44,11 @@ STARTING = frozenset({"new", "restart", "resume", "fork", "run"})
 class Link:
     """One server, for one view. Its tasks run in the view's loop.
 
+    Args:
+        changed: called when the list is another one.
+        listed: called when all of it was asked for, as at another server.
+        told: called with each event.
+
     Attributes:
         away: why there is no list; "" while there is one.
     """
@@ -53,6 +58,7 @@ class Link:
         socket: str,
         sessions: Model,
         changed: Callable[[], None],
+        listed: Callable[[], None],
         told: Callable[[Event], None],
         start: Start,
     ) -> None:
@@ -60,14 +66,24 @@ class Link:
         self.away = ""
         self._sessions = sessions
         self._changed = changed
+        self._listed = listed
         self._told = told
         self._dirty: set[int] = set()
+        self._gone: set[int] = set()  # forgotten while the server was asked
+        self._lists = 0  # counts the lists of all sessions
         self._start = start
         self._wake: asyncio.Event
 
     async def ask(self, *words: str, stdin: bytes = b"") -> Answer:
-        """Run a command; return how it ended, errors and all."""
-        return await ask(self.socket, Call(words, lambda answer: answer, starts=words[0] in STARTING, stdin=stdin))
+        """Run a command; return how it ended, errors and all.
+
+        Raises:
+            AgentmuxError: there was no answer.
+        """
+        try:
+            return await ask(self.socket, Call(words, lambda answer: answer, starts=words[0] in STARTING, stdin=stdin))
+        except OSError as error:
+            raise _told(error) from None
 
     async def done(self, *words: str, stdin: bytes = b"") -> str:
         """Run a command; return what it printed.
@@ -85,7 +101,7 @@ class Link:
         Raises:
             AgentmuxError: what the command said.
         """
-        return json.loads(await self.done(words[0], "--json", *words[1:]))
+        return loaded(await self.done(words[0], "--json", *words[1:]))
 
     # -- the list
 
@@ -101,9 +117,11 @@ class Link:
                     tries = 0
                     async for event in events:
                         await self._take(event)
-            except AgentmuxError as error:
-                gone = isinstance(error, NoServer)
-                self.away = error.problem if gone else f"{error.problem}: connecting to its successor"
+            except NoServer as error:
+                self.away = error.problem
+                self._changed()
+            except (AgentmuxError, OSError, ValueError) as error:  # also: no descriptor left, no JSON
+                self.away = f"{_told(error).problem}: connecting to its successor"
                 self._changed()
             await asyncio.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
             tries += 1
@@ -111,14 +129,17 @@ class Link:
     async def _list(self) -> None:
         self._sessions.replace([model.info(facts) for facts in await self.json("ls", "-a")])
         self.away = ""
+        self._lists += 1
         self._dirty.clear()
         self._changed()
+        self._listed()
 
     async def _take(self, event: Event) -> None:
         self._told(event)
         if event.kind == "missed":
             await self._list()
         elif event.kind == "forgotten":
+            self._gone.add(event.session)
             self._sessions.remove(event.session)
             self._changed()
         elif event.session and event.kind not in LOCAL:
@@ -131,15 +152,29 @@ class Link:
             await asyncio.sleep(TOGETHER)
             self._wake.clear()
             asked, self._dirty = self._dirty, set()
+            self._gone.clear()
+            lists = self._lists
             try:
                 words = [word for number in sorted(asked) for word in ("-t", str(number))]
                 answer = await self.ask("ls", "--json", *words)
                 answer.check(UNKNOWN)
-                self._sessions.update(model.info(facts) for facts in json.loads(answer.out))
-                self._changed()
+                found = [model.info(facts) for facts in loaded(answer.out)]
             except AgentmuxError:
-                continue  # the server went away: the list is asked for again when another is there
+                # Of a server that went away the list is asked for anew; this one may have been slow only.
+                await asyncio.sleep(AGAIN[-1])
+                self._again(asked)
+                continue
+            if lists == self._lists:
+                self._sessions.update(info for info in found if info.id not in self._gone)
+                self._changed()
+            else:
+                self._again(asked)  # the list may know more than this answer
             await asyncio.sleep(BETWEEN)
+
+    def _again(self, asked: set[int]) -> None:
+        self._dirty |= {number for number in asked if self._sessions.get(number) is not None}
+        if self._dirty:
+            self._wake.set()
 
     # -- screens
 
@@ -150,9 +185,12 @@ class Link:
             AgentmuxError: it can't be shown; the server went away.
         """
         follow = Follow(("capture", "-t", str(session), "--watch", "--json", "-e"), _frames)
-        async with AsyncStream(self.socket, follow) as frames:
-            async for frame in frames:
-                yield frame
+        try:
+            async with AsyncStream(self.socket, follow) as frames:
+                async for frame in frames:
+                    yield frame
+        except (OSError, ValueError) as error:
+            raise _told(error) from None
 
 
 def _frames(out: bytearray) -> list[Mapping[str, Any]]:
@@ -160,3 +198,23 @@ def _frames(out: bytearray) -> list[Mapping[str, Any]]:
     lines = bytes(out[:end]).split(b"\n")[:-1]
     del out[:end]
     return [json.loads(line) for line in lines]
+
+
+def loaded(out: str | bytes) -> Any:
+    """Return what a command printed as JSON.
+
+    Raises:
+        AgentmuxError: it is none.
+    """
+    try:
+        return json.loads(out)
+    except ValueError as error:
+        raise _told(error) from None
+
+
+def _told(error: AgentmuxError | OSError | ValueError) -> AgentmuxError:
+    if isinstance(error, AgentmuxError):
+        return error
+    if isinstance(error, OSError):
+        return AgentmuxError(f"no connection: {(error.strerror or str(error)).lower()}", "see: agentmux doctor")
+    return AgentmuxError("the server's answer is not understood", "see: agentmux doctor")

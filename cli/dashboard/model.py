@@ -259,6 +259,11 @@ class Model:
         if (info := self.selected) is not None:
             self.marked ^= {info.id}
 
+    def mark_shown(self) -> None:
+        """Mark all that are shown."""
+        self.rows()
+        self.marked |= set(self._shown())
+
     def chosen(self) -> Sequence[Info]:
         """Return what an action is for: the marked sessions as they are listed, else the selected one."""
         if self.marked:

@@ -71,6 +71,7 @@ class Preview:
         self._back = 0  # rows from the end
         self._rows = 1
         self._found = -1  # line that a search has found, -1 for none
+        self._shown = 0  # counts what was shown: the answer to a question about what it was before is not for it
 
     # -- what is followed
 
@@ -102,8 +103,9 @@ class Preview:
             self._following = None
 
     def again(self) -> None:
-        """Ask anew: another server is there."""
-        self._restart()
+        """Ask anew, unless the answer is still under way."""
+        if self._following is None or self._following.done():
+            self._restart()
 
     def _restart(self) -> None:
         self.stop()
@@ -111,6 +113,7 @@ class Preview:
             self._following = self._start(self._run(self._session, self.tab))
 
     def _live(self) -> None:
+        self._shown += 1
         self._text, self._raw, self._back, self._found, self.problem = None, [], 0, -1, ""
 
     async def _run(self, info: Info, tab: Tab) -> None:
@@ -123,8 +126,9 @@ class Preview:
             if tab is Tab.SCREEN:
                 await self._watch(info.id)
             else:
+                shown = self._shown
                 raw = await self._said(info, tab)
-                if raw != self._raw:
+                if shown == self._shown and raw != self._raw:
                     self._raw, self._wrapped_for = raw, 0
                     self._changed()
             self.problem = ""
@@ -196,24 +200,29 @@ class Preview:
 
     async def scroll(self, pages: float) -> None:
         """Scroll so many pages up; down for a negative number, and back to the live screen at the end."""
-        if self.tab is Tab.SCREEN and self._text is None:
-            if pages < 0:
-                return
-            await self._fetch()
-        self._back = max(0, self._back + round(pages * max(1, self._rows - 1)))
+        if self.tab is Tab.SCREEN and self._text is None and (pages < 0 or not await self._fetch()):
+            return
+        back = self._back + round(pages * max(1, self._rows - 1))
+        self._back = max(0, min(back, len(self._text or ()) - self._rows))
         if self._back == 0 and self.tab is Tab.SCREEN:
             self._text, self._found = None, -1
         self._changed()
 
-    async def _fetch(self) -> None:
+    async def _fetch(self) -> bool:
+        """Fetch what is above the screen; whether it is still what is to be shown."""
         if self._session is not None and self._text is None:
+            asked = self._shown
             words = ("capture", "-t", str(self._session.id), "-e", "-S", str(-ABOVE))
-            self._text = [pieces(row) for row in (await self._link.json(*words))["rows"]]
+            rows = (await self._link.json(*words))["rows"]
+            if asked != self._shown:
+                return False
+            self._text = self._text or [pieces(row) for row in rows]
+        return True
 
     async def find(self, query: str) -> bool:
         """Go to the line above that has ``query``, from the end again when there is none; whether there is one."""
-        if self.tab is Tab.SCREEN:
-            await self._fetch()
+        if self.tab is Tab.SCREEN and not await self._fetch():
+            return False
         lines = self._text or []
         texts = ["".join(text for _, text in line).lower() for line in lines]
         start = self._found if self._found >= 0 else len(texts)
@@ -221,6 +230,8 @@ class Preview:
         self._found = next((at for at in order if query.lower() in texts[at]), -1)
         if self._found >= 0:
             self._back = max(0, len(lines) - self._found - max(1, self._rows // 2))
+        elif self.tab is Tab.SCREEN and not self._back:
+            self._text = None  # live, as before
         self._changed()
         return self._found >= 0
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import tempfile
+import termios
 from dataclasses import dataclass
 
 from agentmux.mux import paths
@@ -202,24 +204,27 @@ def _edit(view: View, text: str) -> None:
     import shlex
 
     words = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    handle, path = tempfile.mkstemp(prefix="agentmux-prompt-", suffix=".md")
     try:
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-        status = _client([*shlex.split(words), path], ())
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read().removesuffix("\n")
-        if status:
-            view.say(f"{words} ended with {status}", wrong=True)
+        with tempfile.TemporaryDirectory(prefix="agentmux-prompt-", ignore_cleanup_errors=True) as folder:
+            path = os.path.join(folder, "prompt.md")
+            with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
+            status = _client([*shlex.split(words), path], ())
+            if os.path.exists(path):  # it may have been removed, so as to say: as it was
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    text = file.read().removesuffix("\n")
+            if status:
+                view.say(f"{words} ended with {status}", wrong=True)
     except (OSError, ValueError) as error:
         view.say(f"cannot run {words!r}: {str(error).lower()}", "set EDITOR to an editor", wrong=True)
-    finally:
-        os.unlink(path)
     view.prompt_edited(text)
 
 
 def _client(argv: Sequence[str], fds: tuple[int, ...]) -> int:
     """Run a program on our terminal; pass on what ends us. Returns its exit status."""
+    modes = None
+    with contextlib.suppress(termios.error):  # it hung up
+        modes = termios.tcgetattr(0)
     process = subprocess.Popen(argv, pass_fds=fds)
     before = {}
 
@@ -236,6 +241,9 @@ def _client(argv: Sequence[str], fds: tuple[int, ...]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        with contextlib.suppress(termios.error):
+            if modes is not None:
+                termios.tcsetattr(0, termios.TCSANOW, modes)  # whatever a program that died has left
     if ended:
         raise SystemExit(128 + ended[0])
     return status

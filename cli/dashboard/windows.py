@@ -21,7 +21,7 @@ from agentmux.api.model import Info
 
 from ..cells import fitted
 from . import lines
-from .controls import Drawn, Lines, drawn
+from .controls import Drawn, Lines, Over, drawn
 from .lines import Piece
 from .model import Group, Heading
 
@@ -51,7 +51,8 @@ class Windows:
     def __init__(self, view: View) -> None:
         self._view = view
         self.list = Window(
-            Lines(self._draw_list, keys=view.list_keys(), pressed=view.pressed, wheeled=view.move), wrap_lines=False
+            Lines(self._draw_list, keys=view.list_keys(), pressed=view.pressed, wheeled=view.wheel_list),
+            wrap_lines=False,
         )
         self.filter = Window(BufferControl(view.filter, key_bindings=view.filter_keys()), height=1)
         self.grid = Window(Lines(view.grid.draw, keys=view.grid_keys()), wrap_lines=False)
@@ -77,12 +78,12 @@ class Windows:
                 footer,
             ]
         )
-        dialog = view.dialogs.container if view.settings.plain else Frame(view.dialogs.container)
+        dialog = Over([view.dialogs.container if view.settings.plain else Frame(view.dialogs.container)])
         return FloatContainer(
             body,
             floats=[
                 Float(ConditionalContainer(dialog, Condition(lambda: view.dialogs.open)), transparent=False),
-                Float(CompletionsMenu(max_height=8, scroll_offset=1), xcursor=True, ycursor=True, transparent=False),
+                Float(Over([CompletionsMenu(max_height=8, scroll_offset=1)]), xcursor=True, ycursor=True),
             ],
         )
 

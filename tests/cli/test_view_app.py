@@ -3,107 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from prompt_toolkit.data_structures import Size
-from prompt_toolkit.input import PipeInput, create_pipe_input
-from prompt_toolkit.output import ColorDepth
-from prompt_toolkit.output.vt100 import Vt100_Output
+from driving import driven
 from world import World, wait_until
 
-from agentmux.cli.dashboard.app import Attach, Edit, Leave, Outcome, Settings, View
+from agentmux.cli.dashboard.app import Attach, Edit, Leave
 from agentmux.cli.dashboard.doing import Doing
 from agentmux.cli.dashboard.keymap import ACTIONS
-from agentmux.mux.screen import Screen
-
-SECONDS = 20.0
-
-
-class Emulated:
-    """A file that is a terminal."""
-
-    encoding = "utf-8"
-    errors = "strict"
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.screen = Screen(size)
-        self.written = ""
-
-    def write(self, text: str) -> int:
-        self.written += text
-        self.screen.feed(text.encode())
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        raise OSError
-
-
-class Driven:
-    """A view that is driven."""
-
-    def __init__(self, view: View, keys: PipeInput, terminal: Emulated) -> None:
-        self.view, self.keys, self.terminal = view, keys, terminal
-        self.running: asyncio.Task[Outcome] = asyncio.ensure_future(view.run())
-
-    def text(self) -> str:
-        return "\n".join(self.terminal.screen.text_rows(0, self.terminal.screen.size[1]))
-
-    async def until(self, probe: Callable[[str], object], what: str) -> None:
-        end = asyncio.get_running_loop().time() + SECONDS
-        while not probe(self.text()):
-            if self.running.done():
-                self.running.result()
-            assert asyncio.get_running_loop().time() < end, f"still no {what} in\n{self.text()}"
-            await asyncio.sleep(0.005)
-
-    async def shows(self, *texts: str) -> None:
-        for text in texts:
-            await self.until(lambda screen, text=text: text in screen, text)  # type: ignore[misc]
-
-    async def lacks(self, text: str) -> None:
-        await self.until(lambda screen: text not in screen, f"end of {text}")
-
-    def type(self, text: str) -> None:
-        self.keys.send_text(text)
-
-    async def does(self, keys: str, *texts: str) -> None:
-        self.type(keys)
-        await self.shows(*texts)
-
-
-@contextlib.asynccontextmanager
-async def driven(world: World, *, size: tuple[int, int] = (100, 30), **settings: Any) -> AsyncIterator[Driven]:
-    terminal = Emulated(size)
-    with create_pipe_input() as keys:
-        output = Vt100_Output(terminal, lambda: Size(size[1], size[0]), term="xterm-256color")  # type: ignore[arg-type]
-        view = View(
-            world.socket,
-            server="default",
-            settings=Settings(**settings),
-            home=world.home,
-            colours=ColorDepth.DEPTH_8_BIT,
-            agents=lambda: ["claude", "codex"],
-            input=keys,
-            output=output,
-        )
-        made = Driven(view, keys, terminal)
-        try:
-            await made.shows(" agentmux ")
-            yield made
-        finally:
-            made.running.cancel()
-            await asyncio.gather(made.running, return_exceptions=True)
-            terminal.screen.close()
 
 
 @pytest.fixture
@@ -349,6 +259,23 @@ def test_the_grid_shows_several_live(shells: World) -> None:
     asyncio.run(drive())
 
 
+@pytest.mark.parametrize("columns", [80, 81])
+def test_a_question_over_wide_characters_is_whole(world: World, columns: int) -> None:
+    world.python("wide", "for n in range(40): print(' ' * (n % 2) + '\\u65e5' * 50)\nimport time; time.sleep(1000)")
+
+    async def drive() -> None:
+        async with driven(world, size=(columns, 24)) as view:
+            await view.shows("\u65e5" * 30)
+            await view.does("n", "Start a session", "Enter: done")
+            rows = view.text().split("\n")
+            top = next(at for at, row in enumerate(rows) if "\u250c" in row)
+            for row in rows[top : top + 8]:
+                assert len([char for char in row if char in "\u2502\u250c\u2510\u2514\u2518"]) == 2, row
+                assert "\u65e5" not in row.strip("\u65e5 "), row
+
+    asyncio.run(drive())
+
+
 def test_it_does_not_show_itself(shells: World) -> None:
     """A view in a session would change for ever by showing what it shows."""
     shells.new("inside", "agentmux")
@@ -447,6 +374,38 @@ def test_scrolling_goes_into_the_scrollback_and_back_to_the_live_screen(shells: 
             for _ in range(60):
                 view.type("\x1b[6~")
             await view.shows("row 499", "[screen]")
+
+    asyncio.run(drive())
+
+
+def test_what_was_above_one_screen_is_not_shown_of_another(shells: World) -> None:
+    shells.python("long", "for n in range(9000): print('row', n)\nimport time; time.sleep(1000)")
+    shells.shows("long", "row 8999")
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? long", "row 8999")
+            scrolling = asyncio.ensure_future(view.view.preview.scroll(1))
+            await asyncio.sleep(0)  # it has asked
+            view.view.move(1)
+            await scrolling
+            await view.shows("> ? three")
+            await view.lacks("row ")
+            assert not view.view.preview.scrolled
+            await view.view.preview.scroll(1)
+            assert not view.view.preview.scrolled, "there is nothing above"
+
+    asyncio.run(drive())
+
+
+def test_a_search_that_finds_nothing_leaves_the_screen_live(shells: World) -> None:
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("\x06", "Search upwards")
+            await view.does("nothing like that\r", "no 'nothing like that' there", "[screen]")
+            shells.run("send", "-t", "three", "now").ok()
+            await view.shows("now")
 
     asyncio.run(drive())
 

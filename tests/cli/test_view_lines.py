@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_toolkit.utils import get_cwidth
 
 from agentmux.api.model import Info, State, Status
-from agentmux.cli.cells import cut, fitted, width, wrapped
+from agentmux.cli.cells import cut, fitted, steady, width, wrapped
 from agentmux.cli.dashboard import lines, looks
 from agentmux.cli.dashboard.chips import CHARACTERS, FIRST, LINES, Chips
 from agentmux.cli.dashboard.doing import help_lines
@@ -249,6 +250,20 @@ def test_what_goes_wrong_is_said(state: str) -> None:
     assert receipts.line == f"api: queued > {state} (a draft is there)   api: typed"
 
 
+def test_of_many_it_is_counted_how_many_got_how_far() -> None:
+    receipts = Receipts()
+    many = [{**receipt("queued", prompt=number), "session": number, "name": f"s{number}"} for number in range(1, 1501)]
+    receipts.begin(many)
+    assert receipts.line == "1500 prompts: 1500 queued"
+    for number in range(1, 1501):
+        receipts.happened(
+            number, {"prompt": number, "state": "refused" if number == 7 else "accepted", "why": "a draft"}
+        )
+    assert receipts.line == "1500 prompts: 1499 accepted, 1 refused   s7: refused (a draft)"
+    receipts.begin([{**receipt("typed", prompt=None), "name": f"s{number}"} for number in range(5)])
+    assert receipts.line == "5 prompts: 5 typed"
+
+
 # -- room
 
 
@@ -256,6 +271,27 @@ def test_what_goes_wrong_is_said(state: str) -> None:
 def test_a_text_is_made_to_fit(given_text: str, columns: int) -> None:
     assert width(cut(given_text, columns)) <= columns
     assert width(fitted(given_text, columns)) == columns
+
+
+CLUSTERS = (
+    "\U0001f469\u200d\U0001f4bb",
+    "\U0001f1e9\U0001f1ea",
+    "\u2764\ufe0f",
+    "\U0001f44d\U0001f3fd",
+    "1\ufe0f\u20e3",
+)
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_what_terminals_disagree_about_is_drawn_apart(cluster: str) -> None:
+    made = steady(f"a {cluster} b")
+    assert width(made) == width(f"a {cluster} b") == get_cwidth(made)
+    assert cluster not in made and steady(made) == made
+
+
+def test_flags_are_letters_and_what_is_drawn_as_it_is_stays() -> None:
+    assert steady("\U0001f1e9\U0001f1ea") == "\uff24\uff25"
+    assert steady("e\u0301 \u65e5\u672c \U0001f600 ascii") == "e\u0301 \u65e5\u672c \U0001f600 ascii"
 
 
 @given(st.text(alphabet="ab \u4e16", max_size=60), st.integers(2, 20))

@@ -187,3 +187,5 @@ def test_what_does_not_fit() -> None:
     assert fuzzy.fit("two", ["/tmp/am-w3/home"]) is None
     assert fuzzy.fit("aprvl", ["approval"]) is not None
     assert fuzzy.fit("one two", ["one", "two"]) == 0
+    assert fuzzy.fit("api", ["/home/anna/projects/billing"]) is None, "too far from each other"
+    assert fuzzy.fit("fxprs", ["fix-parser"]) is not None

@@ -7,8 +7,10 @@ import random
 import signal
 import subprocess
 import termios
+from collections.abc import Iterable
 
 import pytest
+from programs import server_pid
 from terminal import Terminal
 from world import AGENTMUX, World, wait_until
 
@@ -145,3 +147,91 @@ def test_two_views_do_not_disturb_each_other(world: World) -> None:
     two.type("j")
     two.type("q")
     assert two.ended() == 0
+
+
+def test_the_key_in_a_session_opens_it_there_and_another_session_is_shown(world: World) -> None:
+    for name in ("one", "two"):
+        world.new(name, "sh", "-c", f"echo in {name}; exec cat")
+    terminal = world.attach("one")
+    terminal.shows_rows(["in one"])
+    terminal.type("\x02s")
+    terminal.shows("> ? one")
+    terminal.type("k")
+    terminal.shows("> ? two")
+    terminal.type("\r")
+    terminal.shows_rows(["in two"])
+    terminal.type("\x02s")
+    terminal.shows("> ? two")
+    terminal.type("q")
+    terminal.shows_rows(["in two"])
+    terminal.type("\x02d")
+    assert terminal.ended() == 0
+    terminal.assert_as_before()
+
+
+def test_it_begins_with_the_session_it_is_told(world: World) -> None:
+    numbers = [world.new(name, "cat") for name in ("one", "two")]
+    terminal = world.terminal("dashboard", "--select", str(numbers[0]))
+    terminal.shows("> ? one")
+    terminal.type("q")
+    assert terminal.ended() == 0
+
+
+def test_another_server_is_watched_where_the_one_before_was(world: World) -> None:
+    code = "import itertools, time\nfor n in itertools.count(): print('n', n); time.sleep(0.05)"
+    for name in ("one", "two"):
+        world.python(name, code)
+    terminal = world.terminal().attached()
+    terminal.shows("> ? two")
+
+    def goes_on(column: int) -> None:
+        """Insist that what is shown of a session changes."""
+        numbers = {row[column:].split("|")[0] for row in terminal.rows() if row[column:].startswith("n ")}
+        wait_until(lambda: {row[column:].split("|")[0] for row in terminal.rows()} & numbers == set(), what="changes")
+
+    def restarted(columns: Iterable[int]) -> None:
+        wait_until(lambda: [row for row in terminal.rows() if row[max(columns) :].startswith("n ")], what="numbers")
+        os.kill(server_pid(world), signal.SIGKILL)
+        wait_until(lambda: world.run("ls").status == 0, what="another server")
+        for column in columns:
+            goes_on(column)
+
+    restarted([0])
+    terminal.type("g")
+    restarted([0, 40])
+    terminal.type("qq")
+    assert terminal.ended() == 0
+
+
+def test_an_editor_may_remove_the_prompt_and_leave_the_terminal_raw(world: World) -> None:
+    world.new("one", "cat")
+    editor = f"{world.root}/editor"
+    with open(os.open(editor, os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+        file.write('#!/bin/sh\nstty raw -echo; rm "$1"; exit 3\n')
+    terminal = world.terminal(env={"EDITOR": editor}).attached()
+    terminal.shows("> ? one")
+    terminal.type("p")
+    terminal.shows("prompt for one")
+    terminal.type("a thought\x0f")
+    terminal.shows("ended with 3")
+    terminal.shows("a thought")
+    terminal.type("\x1b")
+    terminal.shows_not("prompt for one")
+    terminal.type("q")
+    assert terminal.ended() == 0
+    terminal.assert_as_before()
+
+
+def test_a_folder_that_is_gone_is_no_end(world: World) -> None:
+    world.new("one", "cat")
+    folder = f"{world.root}/gone"
+    os.mkdir(folder)
+    terminal = world.terminal(argv=("sh", "-c", f'cd {folder}; rmdir {folder}; exec "$0"', AGENTMUX))
+    terminal.shows("> ? one")
+    terminal.type("n")
+    terminal.shows("Start a session")
+    terminal.shows(world.home[-20:])
+    terminal.type("\x1b")
+    terminal.shows_not("Start a session")
+    terminal.type("q")
+    assert terminal.ended() == 0
