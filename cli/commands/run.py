@@ -41,7 +41,7 @@ async def run(
     text = await prompts.read(asking, "run", prompt, file)
     folder = options.folder(asking.request.cwd, cwd)
     commands = [_command(asking, one) for one in agent or [asking.mux.config().text("default-agent")]]
-    labels, extra = options.pairs(label, "--label"), options.pairs(env, "-e")
+    labels, extra = options.labels(label, "--label"), options.pairs(env, "-e")
     sessions: list[Session] = []
     try:
         for argv in commands:
