@@ -236,7 +236,7 @@ class Attachment:
             if not self._read_only:
                 self._mux.interrupt(self.session)
         elif action == "kill" and not self._read_only:
-            await self._mux.kill(self.session)
+            await self._mux.killer.kill(self.session)
 
     async def _send_scrollback(self) -> None:
         """Send every row there is, oldest first, for the client to look through."""

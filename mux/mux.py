@@ -3,8 +3,8 @@
 Everybody else names a session by its id and asks here. It speaks with the
 keeper, which forks and holds the programs, and with the store, which remembers
 them; it decides nothing about terminals (session.py) or clients (peer.py). It is
-long because what spawns, ends, hands over and recovers a session has to agree
-on who holds its terminal, and is easier to check on one page.
+long because what spawns, hands over and recovers a session has to agree on who
+holds its terminal, and is easier to check on one page.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from .keeperlink import (
     Welcome,
     start_keeper,
 )
+from .killer import Killer
 from .lifecycle import State
 from .memory import Memory
 from .notes import clean
@@ -88,9 +89,6 @@ KEYS = 64
 
 ROOM = 24
 """Descriptors that must be left for another program: it takes three, and clients who come to end one need some."""
-
-SWEEP_ROUNDS = 20
-"""How often a kill looks again for processes that were forked while it looked."""
 
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 """Ends of a server that point at the emulator, when it was being fed."""
@@ -169,6 +167,7 @@ class Mux:
         self.statuses = Statuses(self, profiles)
         self.courier = Courier(self)
         self.answers = Answers(self)
+        self.killer = Killer(self)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
         self._on_keeper = on_keeper
@@ -176,7 +175,6 @@ class Mux:
         self._log = log
         self._sessions: dict[int, Session] = {}
         self._spawning: dict[int, asyncio.Future[None]] = {}
-        self._looking: asyncio.Future[sweep.Look] | None = None
         self._recovered: set[int] = set()
         self._turn: set[int] = set()
         self._busy = 1
@@ -755,67 +753,11 @@ class Mux:
             failed.status = 126 if event.errno in (13, 8) else 127  # EACCES, ENOEXEC, as shells say
             future.set_exception(failed)
 
-    async def kill(self, session: Session, *, now: bool = False) -> None:
-        """End a session and every process of it; return when all are gone.
-
-        HUP and TERM to its groups, a grace period, KILL, then whatever escaped
-        to other groups and sessions. Goes on when the caller is cancelled.
-
-        Raises:
-            NotRunning: there is nothing to kill.
-        """
-        if not session.live:
-            raise NotRunning(session.name, session.state.shown)
-        await asyncio.shield(self.loop.create_task(self._kill(session, now)))
-
-    async def _kill(self, session: Session, now: bool) -> None:
-        session.killed = True
-        leader = session.pid
-        members = (await self._look()).members(leader, session.id)
-        over = asyncio.Event()
-        session.watchers.append(over.set)
-        try:
-            first = (signal.SIGKILL,) if now else (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT)
-            for number in first:
-                self._link.signal(session.id, number, group=True)
-            sweep.kill(members, signal.SIGKILL if now else signal.SIGCONT)
-            self.flush()
-            deadline = self.loop.time() + (0 if now else self.config().seconds("kill-grace"))
-            await self._until(lambda: not session.live, over, deadline)
-            if session.live:
-                self._link.signal(session.id, signal.SIGKILL, group=True)
-                self.flush()
-            for _ in range(SWEEP_ROUNDS):
-                members |= (await self._look()).members(leader, session.id)
-                alive = {process for process in members if sweep.alive(process)}
-                if not alive and not session.live:
-                    break
-                sweep.kill(alive)
-                await self._until(lambda: False, over, self.loop.time() + 0.05)
-            await self._until(lambda: not session.live, over, self.loop.time() + 5)
-        finally:
-            session.watchers.remove(over.set)
-
-    async def _look(self) -> sweep.Look:
-        """Look at all processes: later than now, and once for all who want to before the loop's next turn."""
-        if self._looking is None:
-            self._looking = self.loop.create_future()
-            self.loop.call_soon(self._have_looked, self._looking)
-        return await asyncio.shield(self._looking)
-
-    def _have_looked(self, looking: asyncio.Future[sweep.Look]) -> None:
-        self._looking = None
-        looking.set_result(sweep.Look(self.socket))
-
-    async def _until(self, done: Callable[[], bool], changed: asyncio.Event, deadline: float) -> None:
-        """Wait until ``done()``, asked again whenever ``changed`` is set, or the deadline."""
-        while not done():
-            changed.clear()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await changed.wait()
-            except TimeoutError:
-                return
+    def signal(self, session: Session, *numbers: int) -> None:
+        """Have the keeper send signals to a session's groups, in this order."""
+        for number in numbers:
+            self._link.signal(session.id, number, group=True)
+        self.flush()
 
     def type_prompt(self, session: Session, text: str) -> None:
         """Type a prompt and Enter at once, into a program of which it can't be seen what becomes of it.
@@ -906,17 +848,6 @@ class Mux:
             self._shown.remove(session.id)
         self.publish("forgotten", session)
 
-    async def kill_all(self, sessions: Sequence[Session], *, now: bool) -> None:
-        """Kill several at once; each has its own grace period, so this takes one.
-
-        Raises:
-            NotRunning: the first of them that had ended; the others are killed.
-        """
-        results = await asyncio.gather(*(self.kill(s, now=now) for s in sessions), return_exceptions=True)
-        for result in results:
-            if result is not None:
-                raise result
-
     async def upgraded(self, server: Sequence[str], keeper: Sequence[str]) -> None:
         """Have the keeper replace this server, then itself; return when this server is about to go.
 
@@ -942,7 +873,7 @@ class Mux:
 
     async def _end(self) -> None:
         try:
-            await self.kill_all(self.live(), now=False)
+            await self.killer.kill_all(self.live())
         except NotRunning:
             pass  # it ended by itself meanwhile
         finally:

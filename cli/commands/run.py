@@ -52,7 +52,7 @@ async def run(
         return await receipts.deliver(asking, sessions, text, order, json=json)
     finally:
         if remove:
-            await asking.mux.kill_all([session for session in sessions if session.live], now=False)
+            await asking.mux.killer.kill_all([session for session in sessions if session.live])
             await forget(asking, sessions)
 
 

@@ -498,7 +498,7 @@ def test_renaming_and_labelling_are_recorded_and_told(world: World) -> None:
 def test_kill_asks_first_and_then_insists(world: World) -> None:
     session = world.new()
     world.keeper.deaf_to = {signal.SIGHUP, signal.SIGTERM}
-    task = world.loop.create_task(world.mux.kill(session))
+    task = world.loop.create_task(world.mux.killer.kill(session))
     world.loop.until(lambda: len(world.keeper.of(KeeperKind.SIGNAL)) == 3, "signals")
     world.loop.advance(1.9)
     assert session.live
@@ -508,25 +508,25 @@ def test_kill_asks_first_and_then_insists(world: World) -> None:
     assert all(body["group"] for body in world.keeper.of(KeeperKind.SIGNAL))
     assert not session.live and session.killed
     with pytest.raises(NotRunning):
-        world.loop.run(world.mux.kill(session))
+        world.loop.run(world.mux.killer.kill(session))
 
 
 def test_a_program_that_obeys_is_not_waited_for(world: World) -> None:
     session = world.new()
-    world.loop.run(world.mux.kill(session))  # the clock stands still
+    world.loop.run(world.mux.killer.kill(session))  # the clock stands still
     assert session.row.exit_status == -signal.SIGHUP
 
 
 def test_kill_at_once(world: World) -> None:
     session = world.new()
-    world.loop.run(world.mux.kill(session, now=True), tick=0.05)
+    world.loop.run(world.mux.killer.kill(session, now=True), tick=0.05)
     assert {body["signal"] for body in world.keeper.of(KeeperKind.SIGNAL)} == {signal.SIGKILL}
 
 
 def test_a_kill_goes_on_when_whoever_asked_has_gone(world: World) -> None:
     session = world.new()
     world.keeper.deaf_to = {signal.SIGHUP, signal.SIGTERM}
-    task = world.loop.create_task(world.mux.kill(session))
+    task = world.loop.create_task(world.mux.killer.kill(session))
     world.loop.settle()
     task.cancel()
     world.loop.settle()
@@ -536,7 +536,7 @@ def test_a_kill_goes_on_when_whoever_asked_has_gone(world: World) -> None:
 def test_several_are_killed_in_one_grace_period(world: World) -> None:
     sessions = [world.new() for _ in range(3)]
     world.keeper.deaf_to = {signal.SIGHUP, signal.SIGTERM}
-    task = world.loop.create_task(world.mux.kill_all(sessions, now=False))
+    task = world.loop.create_task(world.mux.killer.kill_all(sessions))
     world.loop.settle()
     before = world.loop.time()
     world.loop.until(task.done, "end of the kill", tick=0.05)
