@@ -122,7 +122,7 @@ class _Way:
             elif order.at_once or order.not_before or order.after:
                 self._refused = "nothing is known of how its program takes prompts"
             else:
-                mux.type_prompt(session, text)
+                mux.courier.type_blindly(session, text)
         except AgentmuxError as error:
             if not spare:
                 raise

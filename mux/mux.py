@@ -21,7 +21,6 @@ from agentmux.store.errors import NameTaken as RowNameTaken
 from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, unsaved
 from agentmux.store.inbox import Phase as InboxPhase
-from agentmux.store.queue import Phase
 from agentmux.store.sessions import UNKNOWN, SessionRow
 from agentmux.store.stores import Stores
 from agentmux.store.usage import Used
@@ -35,6 +34,7 @@ from .config import Config, File
 from .courier import Courier
 from .environment import child_environment
 from .events import FREQUENT, Bus, Happened
+from .interrupter import Interrupter
 from .keeperlink import (
     Exited,
     Failed,
@@ -80,12 +80,6 @@ HIT, HIT_END = search.HIT, search.HIT_END
 
 ACTIVITY = 1.0
 """Least seconds between two ``output-activity`` events of one session."""
-
-BETWEEN_KEYS = 0.1
-"""Seconds between two keys of ours."""
-
-KEYS = 64
-"""Bytes of a few keys, the most."""
 
 ROOM = 24
 """Descriptors that must be left for another program: it takes three, and clients who come to end one need some."""
@@ -167,6 +161,7 @@ class Mux:
         self.statuses = Statuses(self, profiles)
         self.courier = Courier(self)
         self.answers = Answers(self)
+        self.interrupter = Interrupter(self)
         self.killer = Killer(self)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
@@ -758,66 +753,6 @@ class Mux:
         for number in numbers:
             self._link.signal(session.id, number, group=True)
         self.flush()
-
-    def type_prompt(self, session: Session, text: str) -> None:
-        """Type a prompt and Enter at once, into a program of which it can't be seen what becomes of it.
-
-        What comes of it is remembered; a password is typed and not remembered.
-
-        Raises:
-            NotRunning, InputFull: nothing was typed, nothing is remembered.
-        """
-        data = text.encode("utf-8", "surrogateescape")
-        session.check_room(len(data))
-        if session.recorded and not session.secret:
-            self.memory.turns.sent(session, text)
-            session.prompted(data)
-        session.type_in(data)
-        session.type_in(session.screen.keys(["Enter"]))
-
-    def prompt(self, session: Session, text: str) -> bool:
-        """Deliver a prompt of our own now; False if something is in the way.
-
-        Raises:
-            NotRunning, InputFull.
-        """
-        if not self.courier.knows(session):
-            self.type_prompt(session, text)
-            return True
-        prompt = self.courier.send(session, text, at_once=True)
-        return prompt.phase is not Phase.REFUSED
-
-    def interrupt(self, session: Session) -> bool:
-        """Stop what the program does now, as a person would: with its agent's own keys, else with Ctrl-C.
-
-        What is queued waits from then on. Returns False for an agent at rest: its keys then mean something else.
-
-        Raises:
-            NotRunning, InputFull.
-        """
-        profile = self.profile(session, None)
-        keys = profile.composer.interrupt if profile is not None else ()
-        if keys and session.live and not self.works(session):
-            return False
-        session.check_room(KEYS)
-        session.interrupts += 1
-        self.courier.interrupted(session)
-        self.press(session, keys or ("C-c",))
-        return True
-
-    def works(self, session: Session) -> bool:
-        """Whether a session may be at work, or asks something: it was not seen to rest since it took a prompt."""
-        if not session.live:
-            return False
-        rests = session.verdict.status is Status.IDLE and session.look().status not in (Status.WORKING, Status.WAITING)
-        return not rests or self.courier.begins(session) > 0
-
-    def press(self, session: Session, keys: Sequence[str]) -> None:
-        """Press keys one after another: two that come together can be another one."""
-        if session.master is not None:
-            session.type_in(session.screen.keys(keys[:1]))
-            if keys[1:]:
-                self.loop.call_later(BETWEEN_KEYS, self.press, session, keys[1:])
 
     def rename(self, session: Session, name: str) -> None:
         """Give a session another name.

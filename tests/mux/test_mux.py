@@ -555,10 +555,10 @@ def test_an_ended_pane_is_forgotten_by_the_keeper(world: World) -> None:
 
 def test_interrupt_is_what_a_person_would_type(world: World) -> None:
     session = world.new()
-    world.mux.interrupt(session)
+    world.mux.interrupter.interrupt(session)
     assert world.reads(session, 1) == b"\x03"
     world.prints(session, b"\x1b[>1u")
-    world.mux.interrupt(session)
+    world.mux.interrupter.interrupt(session)
     assert world.reads(session, 7) == b"\x1b[99;5u"
 
 
