@@ -4,20 +4,19 @@ Only the keeper is a fake, at the other end of the real link: its programs are p
 The loop's clock stands still until a test advances it.
 """
 
-import asyncio
 import errno
 import os
 import pty
 import signal
 import socket
 import sys
-import time
 import tty
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from clocked import Loop
 
 from agentmux.mux.archiver import IDLE, LARGE
 from agentmux.mux.asking import Asking
@@ -55,44 +54,11 @@ from agentmux.store.journal import Journal
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
 
-T = TypeVar("T")
 NOBODY = 1 << 30
 """Pids from here on: above what Linux ever gives out, so that no kill can hit anybody."""
 ENV = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "TMUX": "outer"}
 SIZE = (80, 24)
 LINE = "[detached from "
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """A loop whose clock only a test moves."""
-
-    def __init__(self) -> None:
-        self.clock = 1000.0
-        super().__init__()
-
-    def time(self) -> float:
-        return self.clock
-
-    def settle(self) -> None:
-        for _ in range(4):
-            self.call_soon(self.stop)
-            self.run_forever()
-
-    def advance(self, seconds: float) -> None:
-        self.clock += seconds
-        self.settle()
-
-    def until(self, probe: Callable[[], object], what: str, *, tick: float = 0) -> None:
-        """Run until ``probe()``; each look moves the clock by ``tick``."""
-        deadline = time.monotonic() + 10
-        while not probe():
-            assert time.monotonic() < deadline, f"still no {what}"
-            self.advance(tick)
-
-    def run(self, work: Coroutine[Any, Any, T], *, tick: float = 0) -> T:
-        task = self.create_task(work)
-        self.until(task.done, "end of the task", tick=tick)
-        return task.result()
 
 
 class Keeper:
