@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from agents import launch, prompt, skip_without
+from profiles import NAMED, PROMPT
 from scripted_api import ScriptedApi
 from world import World, wait_until
 
-COMPOSER = """
-[signs]
-composer = '^>.*\\Z'
+COMPOSER = (
+    PROMPT
+    + """
 [[signs.rules]]
 name = "permission"
 says = "waiting"
@@ -25,12 +26,11 @@ about = "approval"
 where = "bottom 6"
 every = ['May I']
 """
+)
 
 FILE = (
-    """
-title = "Ours"
-[recognise]
-commands = ["ours"]
+    NAMED
+    + """
 [conversation]
 id = "c[0-9]"
 [published]
@@ -144,10 +144,8 @@ def test_an_agent_in_a_shell_has_its_file_too_and_no_conversation_to_resume(worl
 # -- streams
 
 STREAM = (
-    """
-title = "Ours"
-[recognise]
-commands = ["ours"]
+    NAMED
+    + """
 [conversation]
 resume = ["--resume", "{id}"]
 commands = ["other"]
