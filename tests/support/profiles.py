@@ -1,4 +1,4 @@
-"""Tables that the profiles of made-up agents share. Agents that run as programs have their own: those import nothing."""
+"""Tables that profiles of made-up agents share. Agents that run as programs have their own: those import nothing."""
 
 NAMED = """
 title = "Ours"
