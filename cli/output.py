@@ -18,6 +18,7 @@ from agentmux.mux.errors import BadUsage
 from agentmux.mux.foreign import safe
 from agentmux.mux.mux import HIT, HIT_END, Mux, Record
 from agentmux.mux.tables import BAD_PATTERN
+from agentmux.mux.verdict import Verdict
 
 Facts = dict[str, object]
 
@@ -82,6 +83,20 @@ def doing(mux: Mux, row: Record) -> Facts:
         "resets": verdict.resets,
         "resumes": mux.resumes(row),
     }
+
+
+def for_how_long(verdict: Verdict, now: float) -> str:
+    """Return what a session does, what for, and for how long already."""
+    about = f" for {verdict.about}" if verdict.about else ""
+    return f"{verdict.status.value}{about}, for {age(max(0, int(now - verdict.since)))}"
+
+
+def asked(verdict: Verdict) -> list[str]:
+    """Return the lines of the dialog that a session waits in: what it says, and its answers with their numbers."""
+    if not verdict.about or verdict.reason is None:
+        return []
+    lines = [safe(line) for line in verdict.reason.text.split("\n")] if verdict.reason.text else []
+    return [*lines, *(f"{number}. {safe(option)}" for number, option in enumerate(verdict.reason.options, 1))]
 
 
 def shown(key: str, value: object) -> str:

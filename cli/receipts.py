@@ -12,7 +12,7 @@ from agentmux.mux.turnend import End
 from agentmux.mux.verdict import Status
 
 LOST, TIMEOUT, EXITED, KILLED, NEEDED, QUEUED, REFUSED, UNCERTAIN, FAILED, INTERRUPTED = range(4, 14)
-"""Exit statuses besides 0, for what was accepted or is done."""
+"""Exit statuses of prompts, turns and waits besides 0, for what was accepted, is done or has come."""
 
 PHASES = {Phase.ACCEPTED: 0, Phase.QUEUED: QUEUED, Phase.TYPING: QUEUED, Phase.REFUSED: REFUSED}
 PHASES |= {Phase.UNCERTAIN: UNCERTAIN, Phase.DROPPED: REFUSED}
@@ -122,7 +122,7 @@ class _Way:
             elif order.at_once or order.not_before or order.after:
                 self._refused = "nothing is known of how its program takes prompts"
             else:
-                mux.type_prompt(session, text)
+                mux.courier.type_blindly(session, text)
         except AgentmuxError as error:
             if not spare:
                 raise

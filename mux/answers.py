@@ -14,6 +14,7 @@ from agentmux.store.ledger import NOTE
 
 from . import dialog
 from .agentlog import Says
+from .alarm import Alarm
 from .answering import Answering, Do, Next, Seen, Stage
 from .delivery import deliverable
 from .errors import AgentmuxError
@@ -22,7 +23,7 @@ from .verdict import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, TimerHandle
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
 
     from agentmux.store.stores import Stores
@@ -193,15 +194,12 @@ class Round:
         self._done = done
         self._records: list[str] = []
         self._pressed: float | None = None  # when the first key was, Unix seconds
-        self._timer: TimerHandle | None = None
-        self._due = 0.0
+        self._alarm = Alarm(owner.loop, self.step)
         session.watchers.append(self._changed)
 
     def close(self) -> None:
         """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         if self._changed in self._session.watchers:
             self._session.watchers.remove(self._changed)
 
@@ -213,13 +211,11 @@ class Round:
         found = [entry.text for entry in entries if entry.at >= since or not entry.at]
         if found:
             self._records = [*self._records, *found][-RECORDS:]
-            self._look_at(self._loop.time())
+            self._alarm.at(self._loop.time())
 
     def step(self) -> None:
         """Look, and do what there is to do."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         while True:
             if self._machine.stage in (Stage.LOOKS, Stage.GONE):
                 self._owner.memory.logs.read(self._session)
@@ -230,7 +226,7 @@ class Round:
                 if self._machine.stage is Stage.GONE:
                     at = min(at or now + PROVING, now + PROVING)
                 if at is not None:
-                    self._look_at(at)
+                    self._alarm.at(at)
                 return
             if following.do in (Do.PRESS, Do.PASTE):
                 try:
@@ -301,12 +297,4 @@ class Round:
         self._done(outcome)
 
     def _changed(self) -> None:
-        self._look_at(self._loop.time() + SOON)
-
-    def _look_at(self, due: float) -> None:
-        if self._timer is not None:
-            if due >= self._due:
-                return
-            self._timer.cancel()
-        self._due = due
-        self._timer = self._loop.call_at(due, self.step)
+        self._alarm.at(self._loop.time() + SOON)

@@ -335,14 +335,14 @@ class Asking:
             return self.mux.find(str(own))
         return self.mux.latest()
 
-    def can_attach(self) -> None:
-        """Raise what ``attach`` would, before something is started.
+    def can_attach(self, hint: str = "run it in a terminal") -> None:
+        """Raise what ``attach`` would, before something is started; ``hint``: what to do without a terminal.
 
         Raises:
             NeedsTerminal, Nested.
         """
         if not (self.request.ttys[0] and self.request.ttys[1]):
-            raise NeedsTerminal
+            raise NeedsTerminal(hint)
         if self.request.env.get("AGENTMUX"):
             raise Nested
 

@@ -234,9 +234,9 @@ class Attachment:
             await self._send_scrollback()
         elif action == "interrupt":
             if not self._read_only:
-                self._mux.interrupt(self.session)
+                self._mux.interrupter.interrupt(self.session)
         elif action == "kill" and not self._read_only:
-            await self._mux.kill(self.session)
+            await self._mux.killer.kill(self.session)
 
     async def _send_scrollback(self) -> None:
         """Send every row there is, oldest first, for the client to look through."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 BEGINS = 1.0
 """Seconds for which an agent that has taken a prompt may still look idle."""
 
-
 SETTLES = 0.4
 """Seconds from an answer of an agent's until it shows whether it goes on, or asks."""
 
@@ -40,9 +39,8 @@ class Courier:
         self._owner = owner
         self._posts: dict[int, Post] = {}
         self._watchers: dict[int, list[Callable[[], None]]] = {}
-        self._begun: dict[
-            int, tuple[float, float]
-        ] = {}  # when a session last took a prompt, until when that may not show
+        # By session, when it last took a prompt, and until when that may not show.
+        self._begun: dict[int, tuple[float, float]] = {}
 
     def knows(self, session: Session) -> bool:
         """Whether it can be seen what becomes of a prompt to this session's program."""
@@ -82,6 +80,33 @@ class Courier:
             queue.waits(prompt.id, "others come first")
             return queue.get(prompt.id)
         return prompt
+
+    def send_now(self, session: Session, text: str) -> bool:
+        """Deliver a prompt of our own, now or never; False if something is in the way.
+
+        Raises:
+            NotRunning, NothingToSend, InputFull, StoreError.
+        """
+        if not self.knows(session):
+            self.type_blindly(session, text)
+            return True
+        return self.send(session, text, at_once=True).phase is not Phase.REFUSED
+
+    def type_blindly(self, session: Session, text: str) -> None:
+        """Type a prompt and Enter at once, into a program of which it can't be seen what becomes of it.
+
+        What comes of it is remembered; a password is typed and not remembered.
+
+        Raises:
+            NotRunning, InputFull: nothing was typed, nothing is remembered.
+        """
+        data = text.encode("utf-8", "surrogateescape")
+        session.check_room(len(data))
+        if session.recorded and not session.secret:
+            self._owner.memory.turns.sent(session, text)
+            session.prompted(data)
+        session.type_in(data)
+        session.type_in(session.screen.keys(["Enter"]))
 
     def get(self, number: int) -> Queued:
         """Return a prompt by its number.

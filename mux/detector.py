@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from . import programs, zone
+from .alarm import Alarm
 from .screen import ProgressState
 from .statusfile import StatusFile
 from .verdict import HOLD, OWN, Reading, Settling, Source, Status, Verdict, judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, TimerHandle
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Mapping
 
     from .dialog import Dialog
@@ -114,9 +115,9 @@ class Detector:
     """The readings of one live session, and its verdict."""
 
     __slots__ = (
+        "_alarm",
         "_alive",
         "_conversation",
-        "_due",
         "_file",
         "_foreground",
         "_last",
@@ -126,7 +127,6 @@ class Detector:
         "_screen_due",
         "_settling",
         "_started",
-        "_timer",
         "_watched",
         "readings",
         "rested_at",
@@ -145,8 +145,7 @@ class Detector:
         self._alive = loop.time()
         self._last = 0.0
         self._screen_due = 0.0
-        self._due = 0.0
-        self._timer: TimerHandle | None = None
+        self._alarm = Alarm(loop, self._look)
         self.readings: dict[Source, Reading] = {}
         self.rested_at: float | None = None  # when it first was idle, on the loop's clock
         first = Status.STARTING if self._knows else Status.UNKNOWN
@@ -197,9 +196,7 @@ class Detector:
 
     def changed(self) -> None:
         """Something did: look soon."""
-        due = max(self._loop.time() + SOON, self._last + PAUSE)
-        if self._timer is None or due < self._due:
-            self._look_at(due)
+        self._alarm.at(max(self._loop.time() + SOON, self._last + PAUSE))
 
     def dialog_now(self) -> Dialog | None:
         """Return the dialog that the screen shows at this moment, None for none."""
@@ -225,18 +222,9 @@ class Detector:
 
     def close(self) -> None:
         """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look_at(self, due: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._due = due
-        self._timer = self._loop.call_at(due, self._look)
+        self._alarm.stop()
 
     def _look(self) -> None:
-        self._timer = None
         self._last = now = self._loop.time()
         if self._watched.master is None:
             return
@@ -263,7 +251,7 @@ class Detector:
         if self._file is not None and self._file.there and now < self._alive + FILE_LATE:
             again = min(again or self._alive + FILE_LATE, self._alive + FILE_LATE)
         if again is not None:
-            self._look_at(max(again, now + SOON))
+            self._alarm.at(max(again, now + SOON))
 
     @property
     def _stalls(self) -> float:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from .notes import clean
 from .tables import Kind, check, quoted, words
-from .verdict import ABOUT, Reading, Source, Status
+from .verdict import ABOUT, SAYS, Reading, Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .tables import Wrong
 
 KINDS = {"words": Kind.WORDS, "unless": Kind.WORDS, "conversation": Kind.STRING, "events": Kind.TABLE}
-SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
 TEXT = 300
 """Characters that are kept of what a hook says an agent asks."""
 

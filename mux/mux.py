@@ -3,8 +3,8 @@
 Everybody else names a session by its id and asks here. It speaks with the
 keeper, which forks and holds the programs, and with the store, which remembers
 them; it decides nothing about terminals (session.py) or clients (peer.py). It is
-long because what spawns, ends, hands over and recovers a session has to agree
-on who holds its terminal, and is easier to check on one page.
+long because what spawns, hands over and recovers a session has to agree on who
+holds its terminal, and is easier to check on one page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from agentmux.store.errors import NameTaken as RowNameTaken
 from agentmux.store.errors import NoSuchSession, StoreError
 from agentmux.store.inbox import Inbox, unsaved
 from agentmux.store.inbox import Phase as InboxPhase
-from agentmux.store.queue import Phase
 from agentmux.store.sessions import UNKNOWN, SessionRow
 from agentmux.store.stores import Stores
 from agentmux.store.usage import Used
@@ -35,6 +34,7 @@ from .config import Config, File
 from .courier import Courier
 from .environment import child_environment
 from .events import FREQUENT, Bus, Happened
+from .interrupter import Interrupter
 from .keeperlink import (
     Exited,
     Failed,
@@ -49,6 +49,7 @@ from .keeperlink import (
     Welcome,
     start_keeper,
 )
+from .killer import Killer
 from .lifecycle import State
 from .memory import Memory
 from .notes import clean
@@ -80,17 +81,8 @@ HIT, HIT_END = search.HIT, search.HIT_END
 ACTIVITY = 1.0
 """Least seconds between two ``output-activity`` events of one session."""
 
-BETWEEN_KEYS = 0.1
-"""Seconds between two keys of ours."""
-
-KEYS = 64
-"""Bytes of a few keys, the most."""
-
 ROOM = 24
 """Descriptors that must be left for another program: it takes three, and clients who come to end one need some."""
-
-SWEEP_ROUNDS = 20
-"""How often a kill looks again for processes that were forked while it looked."""
 
 CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 """Ends of a server that point at the emulator, when it was being fed."""
@@ -169,6 +161,8 @@ class Mux:
         self.statuses = Statuses(self, profiles)
         self.courier = Courier(self)
         self.answers = Answers(self)
+        self.interrupter = Interrupter(self)
+        self.killer = Killer(self)
         self._server_argv, self._keeper_argv = argv
         self._on_listener = on_listener
         self._on_keeper = on_keeper
@@ -176,7 +170,6 @@ class Mux:
         self._log = log
         self._sessions: dict[int, Session] = {}
         self._spawning: dict[int, asyncio.Future[None]] = {}
-        self._looking: asyncio.Future[sweep.Look] | None = None
         self._recovered: set[int] = set()
         self._turn: set[int] = set()
         self._busy = 1
@@ -760,127 +753,11 @@ class Mux:
             failed.status = 126 if event.errno in (13, 8) else 127  # EACCES, ENOEXEC, as shells say
             future.set_exception(failed)
 
-    async def kill(self, session: Session, *, now: bool = False) -> None:
-        """End a session and every process of it; return when all are gone.
-
-        HUP and TERM to its groups, a grace period, KILL, then whatever escaped
-        to other groups and sessions. Goes on when the caller is cancelled.
-
-        Raises:
-            NotRunning: there is nothing to kill.
-        """
-        if not session.live:
-            raise NotRunning(session.name, session.state.shown)
-        await asyncio.shield(self.loop.create_task(self._kill(session, now)))
-
-    async def _kill(self, session: Session, now: bool) -> None:
-        session.killed = True
-        leader = session.pid
-        members = (await self._look()).members(leader, session.id)
-        over = asyncio.Event()
-        session.watchers.append(over.set)
-        try:
-            first = (signal.SIGKILL,) if now else (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT)
-            for number in first:
-                self._link.signal(session.id, number, group=True)
-            sweep.kill(members, signal.SIGKILL if now else signal.SIGCONT)
-            self.flush()
-            deadline = self.loop.time() + (0 if now else self.config().seconds("kill-grace"))
-            await self._until(lambda: not session.live, over, deadline)
-            if session.live:
-                self._link.signal(session.id, signal.SIGKILL, group=True)
-                self.flush()
-            for _ in range(SWEEP_ROUNDS):
-                members |= (await self._look()).members(leader, session.id)
-                alive = {process for process in members if sweep.alive(process)}
-                if not alive and not session.live:
-                    break
-                sweep.kill(alive)
-                await self._until(lambda: False, over, self.loop.time() + 0.05)
-            await self._until(lambda: not session.live, over, self.loop.time() + 5)
-        finally:
-            session.watchers.remove(over.set)
-
-    async def _look(self) -> sweep.Look:
-        """Look at all processes: later than now, and once for all who want to before the loop's next turn."""
-        if self._looking is None:
-            self._looking = self.loop.create_future()
-            self.loop.call_soon(self._have_looked, self._looking)
-        return await asyncio.shield(self._looking)
-
-    def _have_looked(self, looking: asyncio.Future[sweep.Look]) -> None:
-        self._looking = None
-        looking.set_result(sweep.Look(self.socket))
-
-    async def _until(self, done: Callable[[], bool], changed: asyncio.Event, deadline: float) -> None:
-        """Wait until ``done()``, asked again whenever ``changed`` is set, or the deadline."""
-        while not done():
-            changed.clear()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await changed.wait()
-            except TimeoutError:
-                return
-
-    def type_prompt(self, session: Session, text: str) -> None:
-        """Type a prompt and Enter at once, into a program of which it can't be seen what becomes of it.
-
-        What comes of it is remembered; a password is typed and not remembered.
-
-        Raises:
-            NotRunning, InputFull: nothing was typed, nothing is remembered.
-        """
-        data = text.encode("utf-8", "surrogateescape")
-        session.check_room(len(data))
-        if session.recorded and not session.secret:
-            self.memory.turns.sent(session, text)
-            session.prompted(data)
-        session.type_in(data)
-        session.type_in(session.screen.keys(["Enter"]))
-
-    def prompt(self, session: Session, text: str) -> bool:
-        """Deliver a prompt of our own now; False if something is in the way.
-
-        Raises:
-            NotRunning, InputFull.
-        """
-        if not self.courier.knows(session):
-            self.type_prompt(session, text)
-            return True
-        prompt = self.courier.send(session, text, at_once=True)
-        return prompt.phase is not Phase.REFUSED
-
-    def interrupt(self, session: Session) -> bool:
-        """Stop what the program does now, as a person would: with its agent's own keys, else with Ctrl-C.
-
-        What is queued waits from then on. Returns False for an agent at rest: its keys then mean something else.
-
-        Raises:
-            NotRunning, InputFull.
-        """
-        profile = self.profile(session, None)
-        keys = profile.composer.interrupt if profile is not None else ()
-        if keys and session.live and not self.works(session):
-            return False
-        session.check_room(KEYS)
-        session.interrupts += 1
-        self.courier.interrupted(session)
-        self.press(session, keys or ("C-c",))
-        return True
-
-    def works(self, session: Session) -> bool:
-        """Whether a session may be at work, or asks something: it was not seen to rest since it took a prompt."""
-        if not session.live:
-            return False
-        rests = session.verdict.status is Status.IDLE and session.look().status not in (Status.WORKING, Status.WAITING)
-        return not rests or self.courier.begins(session) > 0
-
-    def press(self, session: Session, keys: Sequence[str]) -> None:
-        """Press keys one after another: two that come together can be another one."""
-        if session.master is not None:
-            session.type_in(session.screen.keys(keys[:1]))
-            if keys[1:]:
-                self.loop.call_later(BETWEEN_KEYS, self.press, session, keys[1:])
+    def signal(self, session: Session, *numbers: int) -> None:
+        """Have the keeper send signals to a session's groups, in this order."""
+        for number in numbers:
+            self._link.signal(session.id, number, group=True)
+        self.flush()
 
     def rename(self, session: Session, name: str) -> None:
         """Give a session another name.
@@ -911,17 +788,6 @@ class Mux:
             self._shown.remove(session.id)
         self.publish("forgotten", session)
 
-    async def kill_all(self, sessions: Sequence[Session], *, now: bool) -> None:
-        """Kill several at once; each has its own grace period, so this takes one.
-
-        Raises:
-            NotRunning: the first of them that had ended; the others are killed.
-        """
-        results = await asyncio.gather(*(self.kill(s, now=now) for s in sessions), return_exceptions=True)
-        for result in results:
-            if result is not None:
-                raise result
-
     async def upgraded(self, server: Sequence[str], keeper: Sequence[str]) -> None:
         """Have the keeper replace this server, then itself; return when this server is about to go.
 
@@ -947,7 +813,7 @@ class Mux:
 
     async def _end(self) -> None:
         try:
-            await self.kill_all(self.live(), now=False)
+            await self.killer.kill_all(self.live())
         except NotRunning:
             pass  # it ended by itself meanwhile
         finally:

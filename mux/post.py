@@ -12,13 +12,14 @@ from agentmux.store.errors import StoreError
 from agentmux.store.messages import Role, Source
 from agentmux.store.queue import Phase, Queued
 
+from .alarm import Alarm
 from .delivery import Delivery, Do, Seen, Stage, same
 from .sessionerrors import InputFull, NotRunning
 from .verdict import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, TimerHandle
+    from asyncio import AbstractEventLoop
     from collections.abc import Sequence
 
     from agentmux.store.stores import Stores
@@ -112,8 +113,7 @@ class Post:
         self.soon = 0  # the prompt whose hurdle will be over in a moment, 0 for none
         self._rows: list[str] = []
         self._shown = self._loop.time()
-        self._timer: TimerHandle | None = None
-        self._due = 0.0
+        self._alarm = Alarm(owner.loop, self.step)
         self._last = 0.0
         self._does: tuple[Status, str] | None = None
         self._others: list[Session] = []
@@ -121,8 +121,7 @@ class Post:
 
     def close(self) -> None:
         """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.stop()
         for session in (self._session, *self._others):
             if self._changed in session.watchers:
                 session.watchers.remove(self._changed)
@@ -137,7 +136,7 @@ class Post:
         if self._prompt is not None and self.typing:
             prompt, self._prompt, self._delivery = self._prompt, None, None
             self._courier.ended(self._session, prompt, Phase.UNCERTAIN, "interrupted before it was submitted")
-        self._look_at(self._loop.time())
+        self._alarm.at(self._loop.time())
 
     def recover(self) -> None:
         """Go on with the prompt that the server before us was typing, as if it were just typed: not again."""
@@ -169,19 +168,17 @@ class Post:
         if found is not None:
             self._record = entries.pop(found).id or "record"
             self._replied = replied
-            self._look_at(self._loop.time())
+            self._alarm.at(self._loop.time())
 
     def step(self) -> None:
         """Look, and do what there is to do."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.stop()
         self._last = self._loop.time()
         try:
             self._go()
         except StoreError as error:
             self._session.warn(f"its prompts are not delivered: {error}")
-            self._look_at(self._loop.time() + AFTER_TROUBLE)
+            self._alarm.at(self._loop.time() + AFTER_TROUBLE)
 
     def _go(self) -> None:
         while True:
@@ -237,7 +234,7 @@ class Post:
             elif self._take(prompt):
                 return True
         if soonest is not None:
-            self._look_at(self._loop.time() + min(soonest - now, LOOK))
+            self._alarm.at(self._loop.time() + min(soonest - now, LOOK))
         return False
 
     def _at_rest(self, other: int) -> bool:
@@ -347,7 +344,7 @@ class Post:
             self._note(self._prompt, why)
             self._prompt = self._delivery = None  # another may be first by then
         if at is not None:
-            self._look_at(at)
+            self._alarm.at(at)
 
     def _changed(self) -> None:
         """The session has printed, or does something else: while it works at something its output tells nothing new."""
@@ -356,16 +353,8 @@ class Post:
         if self._delivery is None and does == self._does and verdict.status is not Status.IDLE:
             return
         self._does = does
-        self._look_at(
+        self._alarm.at(
             self._loop.time() + SOON
             if self._delivery is not None
             else max(self._last + PAUSE, self._loop.time() + SOON)
         )
-
-    def _look_at(self, due: float) -> None:
-        if self._timer is not None:
-            if due >= self._due:
-                return
-            self._timer.cancel()
-        self._due = due
-        self._timer = self._loop.call_at(due, self.step)

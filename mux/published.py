@@ -25,9 +25,9 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .hooks import SAYS, check_says
+from .hooks import check_says
 from .tables import Kind, check, words
-from .verdict import Reading, Source
+from .verdict import SAYS, Reading, Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

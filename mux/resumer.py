@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import Config
+    from .courier import Courier
     from .session import Session
 
 LOOK = 60.0
@@ -34,6 +35,7 @@ class Owner(Protocol):
     """What is needed of the mux."""
 
     loop: AbstractEventLoop
+    courier: Courier
 
     def now(self) -> float:
         """Return Unix seconds."""
@@ -45,10 +47,6 @@ class Owner(Protocol):
 
     def publish(self, kind: str, session: Session, **facts: str | int | None) -> None:
         """Tell whoever follows."""
-        ...
-
-    def prompt(self, session: Session, text: str) -> bool:
-        """Deliver a prompt now; False if something is in the way."""
         ...
 
 
@@ -146,7 +144,7 @@ class Resumer:
             await self._until(session, lambda: False, CATCH_UP)
             done = limits.same(verdict, session.look()) and await self._leave(session, how)
             if done:
-                self._type(lambda: sent.append(self._owner.prompt(session, how.prompt)))
+                self._type(lambda: sent.append(self._owner.courier.send_now(session, how.prompt)))
                 done = sent == [True]
         except (NotRunning, InputFull, UnknownKey):
             done = False

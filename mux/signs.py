@@ -39,7 +39,7 @@ from . import resets
 from .dialog import Dialog
 from .sgr import runs
 from .tables import BAD_PATTERN, Kind, check, quoted, words
-from .verdict import ABOUT, Reading, Source, Status
+from .verdict import ABOUT, SAYS, Reading, Source, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ _MARK = re.compile(r"[\u276f\u203a\u25cf>\u2192]\s*(?:\d[.)]\s+)?\Z")
 _SPEAKER = re.compile(r"^\W+")
 _SAYS_NOTHING = re.compile(r"[\W_]*")
 _BLANK = re.compile(r"\s+")
-
-
 _WHERE = re.compile(r"title|screen|dialog|(?:bottom|above) [1-9][0-9]?")
-_SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
 KINDS = {"composer": Kind.STRING, "rules": Kind.TABLES}
 RULE_KINDS = {
     **dict.fromkeys(("name", "says", "about", "where"), Kind.STRING),
@@ -388,8 +385,8 @@ def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:
     about = str(table.get("about", ""))
     if not name:
         raise wrong("a rule without a name")
-    if says not in _SAYS:
-        raise wrong(f"'says' must be one of {', '.join(_SAYS)}", "says")
+    if says not in SAYS:
+        raise wrong(f"'says' must be one of {', '.join(SAYS)}", "says")
     if not _WHERE.fullmatch(where):
         raise wrong("'where' must be title, screen, dialog, 'bottom N' or 'above N' with 1 to 99", "where")
     if (says == "waiting") != (about in ABOUT) or (says != "waiting" and about):
@@ -406,4 +403,4 @@ def _rule(table: Mapping[str, object], at: int, wrong_: Wrong) -> Rule:
     assert paste is None or isinstance(paste, bool)
     if paste is not None and where == "title":
         raise wrong("'paste' is for rules of the screen", "paste")
-    return Rule(name, _SAYS[says], where, *lists, about=about, answers=answers, resets=ends, paste=paste)
+    return Rule(name, SAYS[says], where, *lists, about=about, answers=answers, resets=ends, paste=paste)

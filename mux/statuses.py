@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agentmux.store.stores import Stores
 
     from .config import Config
+    from .courier import Courier
     from .memory import Memory
     from .profiles import Profile, Profiles
     from .session import Session
@@ -45,6 +46,7 @@ class Owner(Protocol):
     loop: AbstractEventLoop
     stores: Stores
     commands: UserCommands
+    courier: Courier
     memory: Memory
 
     def now(self) -> float:
@@ -65,10 +67,6 @@ class Owner(Protocol):
 
     def publish(self, kind: str, session: Session, **facts: str | int | None) -> None:
         """Tell whoever follows."""
-        ...
-
-    def prompt(self, session: Session, text: str) -> bool:
-        """Deliver a prompt now; False if something is in the way."""
         ...
 
 

@@ -33,11 +33,11 @@ from dataclasses import dataclass, field, replace
 
 from . import streamlog
 from .agentlog import seconds, value_at
-from .hooks import SAYS, TEXT, check_says
+from .hooks import TEXT, check_says
 from .notes import clean
 from .published import LONGEST_ID
 from .tables import Kind, check, words
-from .verdict import Reading, Source, Status
+from .verdict import SAYS, Reading, Source, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -41,6 +41,10 @@ ABOUT = ("approval", "question", "trust", "login", "limit", "update", "error", "
 """What a session can wait for: ``dialog`` is one that is none of the others."""
 
 
+SAYS = {"working": Status.WORKING, "waiting": Status.WAITING, "idle": Status.IDLE}
+"""What a profile's rules can say, in its words."""
+
+
 class Source(enum.Enum):
     """Where a reading comes from, in the order in which people are told. ``judge`` says who is believed."""
 

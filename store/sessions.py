@@ -163,11 +163,6 @@ class Sessions:
             raise NoSuchSession(session)
         return found[0]
 
-    def by_name(self, name: str) -> SessionRow | None:
-        """Return the live session with that name; if none is live, the newest that had it."""
-        found = self._select(f"WHERE name = ? ORDER BY {_LIVE} DESC, id DESC LIMIT 1", name)
-        return found[0] if found else None
-
     def all(self) -> list[SessionRow]:
         """Return every record, oldest first."""
         return self._select("ORDER BY id")

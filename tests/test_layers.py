@@ -114,7 +114,7 @@ EFFECTS = {"open", "input", "print", "exec", "eval", "compile", "__import__", "b
 DOORS = {
     "asyncio": {
         *("cli/api/aio.py", "cli/dashboard/"),
-        *("mux/server.py", "mux/mux.py", "mux/programs.py", "mux/eventstream.py"),
+        *("mux/server.py", "mux/mux.py", "mux/killer.py", "mux/programs.py", "mux/eventstream.py"),
     },
     "cffi": {"mux/emulator/"},
     "_cffi_backend": {"mux/emulator/"},

@@ -19,7 +19,6 @@ from world import World
 
 from agentmux.cli import app, receipts
 from agentmux.cli.commands import COMMANDS
-from agentmux.cli.commands import wait as wait_command
 from agentmux.mux import config, errors, events, keeper, paths, protocol, sessionerrors
 from agentmux.mux.emulator import keys as emulator_keys
 from agentmux.mux.errors import AgentmuxError
@@ -155,8 +154,8 @@ def test_each_exit_status_is_in_the_manual() -> None:
     }
     there = (*vars(errors).values(), *vars(sessionerrors).values())
     classes = [kind for kind in there if isinstance(kind, type) and issubclass(kind, AgentmuxError)]
-    used = {kind.status for kind in classes} | {wait_command.LOST, wait_command.ENDED, wait_command.KILLED}
-    used |= {wait_command.NEEDED, *receipts.PHASES.values(), *receipts.ENDS.values()}
+    used = {kind.status for kind in classes} | {receipts.LOST, receipts.EXITED, receipts.KILLED}
+    used |= {receipts.NEEDED, *receipts.PHASES.values(), *receipts.ENDS.values()}
     assert documented == used | {0, 126, 127, 128, 130, 141}
 
 

@@ -49,7 +49,7 @@ def _versions() -> list[Finding]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = [("version", True, f"agentmux {VERSION}, Python {sys.version.split()[0]}, {sys.platform}", "")]
-    for name in ("pyghostty", "typer", "prompt_toolkit", "ptyprocess", "zstandard", "platformdirs"):
+    for name in ("pyghostty", "prompt_toolkit", "typer", "ptyprocess", "zstandard", "platformdirs"):
         try:
             found.append((name, True, version(name), ""))
         except PackageNotFoundError:
@@ -65,7 +65,7 @@ def _server(socket: str) -> list[Finding]:
             return [("server", False, f"runs, and its socket {socket} is gone", "bring it back with: agentmux ls")]
         return [("server", True, f"none runs on {socket}", "")]
     except (AgentmuxError, ValueError) as error:
-        return [("server", False, f"{error}", "it is replaced within 15 s; end it with: agentmux server stop --force")]
+        return [("server", False, f"{error}", "it is replaced within 20 s; end it with: agentmux server stop --force")]
     same = status["version"] == VERSION
     facts = f"version {status['version']}, pid {status['server_pid']}, keeper {status['keeper_pid']}, on {socket}"
     return [("server", same, facts, "bring it to this version with: agentmux server upgrade")]

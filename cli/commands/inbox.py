@@ -11,7 +11,7 @@ from agentmux.mux.session import Session
 from agentmux.mux.verdict import Status
 
 from ..app import Option
-from ..output import age
+from ..output import asked, for_how_long
 from ..watching import again_and_again
 from .options import Json
 
@@ -84,15 +84,9 @@ def _options(session: Session) -> list[dict[str, object]]:
 
 def _print(asking: Asking, session: Session) -> None:
     verdict = session.verdict
-    about = f" for {verdict.about}" if verdict.about else ""
     token = dialog.token(session.id, verdict)
-    since = age(max(0, int(asking.mux.now() - verdict.since)))
-    asking.out(f"{safe(session.name)}: {verdict.status.value}{about}, for {since}{'  ' if token else ''}{token}")
-    if verdict.about and verdict.reason is not None:
-        for line in verdict.reason.text.split("\n") if verdict.reason.text else ():
-            asking.out(f"    {safe(line)}".rstrip())
-        for number, option in enumerate(verdict.reason.options, 1):
-            asking.out(f"    {number}. {safe(option)}")
-    else:
-        for line in evidence.explained(verdict.status, verdict.reason, verdict.against):
-            asking.out(f"    {safe(line)}")
+    head = for_how_long(verdict, asking.mux.now())
+    asking.out(f"{safe(session.name)}: {head}{'  ' if token else ''}{token}")
+    because = map(safe, evidence.explained(verdict.status, verdict.reason, verdict.against))
+    for line in asked(verdict) if verdict.about else because:
+        asking.out(f"    {line}".rstrip())

@@ -29,21 +29,21 @@ async def run(
 ) -> int | None:
     """Stop what a program does. With its agent's own key, else with Ctrl-C; attached or not, at once."""
     session = asking.session(target)
-    pressed = asking.mux.interrupt(session)
+    pressed = asking.mux.interrupter.interrupt(session)
     if not pressed or not (wait or hard):
         return None
     deadline = asking.loop.time() + timeout
     harder = asking.loop.time() + AGAIN
     tried = 0
-    while session.verdict.status is not Status.WAITING and asking.mux.works(session):
+    while session.verdict.status is not Status.WAITING and asking.mux.interrupter.works(session):
         now = asking.loop.time()
         if now >= deadline:
             raise TimedOut(timeout)
         if now >= harder:
             tried, harder = tried + 1, now + AGAIN
             if hard and tried > 1:
-                asking.mux.press(session, ["C-c"])
+                asking.mux.interrupter.press(session, ["C-c"])
             else:
-                asking.mux.interrupt(session)
+                asking.mux.interrupter.interrupt(session)
         await asking.changed([session], min(deadline, harder))
     return None

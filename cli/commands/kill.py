@@ -21,5 +21,5 @@ async def run(
     if not (everything or target or asking.own_session):
         raise BadUsage("kill: name what to kill", hint="give -t T, or -a for all")
     sessions = asking.mux.live() if everything else [asking.session(t) for t in target or (None,)]
-    await asking.mux.kill_all(list(dict.fromkeys(sessions)), now=now)
+    await asking.mux.killer.kill_all(list(dict.fromkeys(sessions)), now=now)
     return None

@@ -8,7 +8,6 @@ from agentmux.mux import statusline
 from agentmux.mux.asking import Asking
 from agentmux.mux.errors import AgentmuxError, BadUsage
 from agentmux.mux.mux import Spec
-from agentmux.mux.sessionerrors import NeedsTerminal, Nested
 
 from ..app import Argument, Option
 from ..output import facts
@@ -37,10 +36,7 @@ async def run(
     if attach and not name:
         raise BadUsage("new: -A needs a name", hint="give one with -s")
     if not detached:
-        if not (request.ttys[0] and request.ttys[1]):
-            raise NeedsTerminal("use -d to start a session without attaching")
-        if request.env.get("AGENTMUX"):
-            raise Nested
+        asking.can_attach("use -d to start a session without attaching")
     for warning in mux.config().warnings:
         asking.err(warning)
     if attach and (running := [session for session in mux.live() if session.name == name]):

@@ -19,6 +19,6 @@ async def run(
     """Start an ended or lost session again. Its id, name and record stay, and its agent's conversation goes on."""
     session = asking.session(target)
     if kill and session.live:
-        await asking.mux.kill(session)
+        await asking.mux.killer.kill(session)
     await asking.mux.restart(session, asking.request.env, None, asking.request.umask, afresh=afresh)
     return None

@@ -41,7 +41,7 @@ async def run(
     text = await prompts.read(asking, "run", prompt, file)
     folder = options.folder(asking.request.cwd, cwd)
     commands = [_command(asking, one) for one in agent or [asking.mux.config().text("default-agent")]]
-    labels, extra = options.pairs(label, "--label"), options.pairs(env, "-e")
+    labels, extra = options.labels(label, "--label"), options.pairs(env, "-e")
     sessions: list[Session] = []
     try:
         for argv in commands:
@@ -52,7 +52,7 @@ async def run(
         return await receipts.deliver(asking, sessions, text, order, json=json)
     finally:
         if remove:
-            await asking.mux.kill_all([session for session in sessions if session.live], now=False)
+            await asking.mux.killer.kill_all([session for session in sessions if session.live])
             await forget(asking, sessions)
 
 

@@ -14,10 +14,8 @@ from agentmux.mux.tables import BAD_PATTERN
 from agentmux.mux.verdict import Status
 
 from ..app import Option
+from ..receipts import EXITED, KILLED, LOST, NEEDED
 from .options import Targets, Timeout
-
-LOST, ENDED, KILLED, NEEDED = 4, 6, 7, 8
-"""Exit statuses: a session went down with keeper and server; it ended before; it was killed; it needs a person."""
 
 STATUSES = {"idle": Status.IDLE, "waiting": Status.WAITING, "working": Status.WORKING}
 """What can be waited for by one word, besides ``exit``."""
@@ -101,7 +99,7 @@ class _Wait:
             return None
         if session.state is State.LOST:
             return LOST
-        return KILLED if session.killed else ENDED
+        return KILLED if session.killed else EXITED
 
 
 class _Seen:

@@ -10,7 +10,7 @@ from agentmux.mux.foreign import safe
 from agentmux.mux.verdict import Source, Status, Verdict
 
 from ..app import Option
-from ..output import age, ahead, when
+from ..output import ahead, asked, for_how_long, when
 from .options import Json, Target
 
 ENTRIES = 50
@@ -47,14 +47,11 @@ def run(
             }
         )
         return None
-    asking.out(f"{safe(session.name)}: {_head(verdict, asking.mux.now())}")
+    asking.out(f"{safe(session.name)}: {for_how_long(verdict, asking.mux.now())}")
     for line in evidence.explained(verdict.status, verdict.reason, verdict.against):
         asking.out(f"  {safe(line)}")
-    if verdict.about and verdict.reason is not None:
-        for line in verdict.reason.text.split("\n"):
-            asking.out(f"    {safe(line)}".rstrip())
-        for number, option in enumerate(verdict.reason.options, 1):
-            asking.out(f"    {number}. {safe(option)}")
+    for line in asked(verdict):
+        asking.out(f"    {line}".rstrip())
     if verdict.resets is not None:
         asking.out(f"  resets {ahead(verdict.resets, asking.mux.now())}")
     if (resumes := asking.mux.resumes(session.row)) is not None:
@@ -66,11 +63,6 @@ def run(
         facts = _entry(entry)
         asking.out(f"{when(entry.at)}  {facts['status']}  {safe(str(facts['because']))}")
     return None
-
-
-def _head(verdict: Verdict, now: float) -> str:
-    about = f" for {verdict.about}" if verdict.about else ""
-    return f"{verdict.status.value}{about}, for {age(max(0, int(now - verdict.since)))}"
 
 
 def _entry(entry: Entry) -> dict[str, object]:

@@ -25,7 +25,6 @@ from agentmux.api.errors import rebuilt
 from agentmux.api.exchange import Answer, Exchange
 from agentmux.cli import receipts
 from agentmux.cli.commands import find
-from agentmux.cli.commands import wait as wait_command
 from agentmux.mux import errors, lifecycle, sessionerrors, turnend, verdict
 from agentmux.mux.asking import Phase
 from agentmux.mux.protocol import Kind, pack
@@ -40,9 +39,9 @@ def test_the_words_are_the_servers() -> None:
     assert {one.value for one in Role} == {one.value for one in StoredRole} | {"other"}
     said = {one.value for one in (*Phase, *turnend.End)} | {"typed", "timeout", "other"}
     assert {one.value for one in Delivery} == said
-    statuses = {0, wait_command.LOST, wait_command.ENDED, wait_command.KILLED, wait_command.NEEDED}
+    statuses = {0, receipts.LOST, receipts.EXITED, receipts.KILLED, receipts.NEEDED}
     assert {one.value for one in Outcome} == statuses
-    assert (model.Outcome.LOST.value, model.Outcome.EXITED.value) == (wait_command.LOST, wait_command.ENDED)
+    assert (model.Outcome.LOST.value, model.Outcome.EXITED.value) == (receipts.LOST, receipts.EXITED)
     assert calls.Refused.status == receipts.REFUSED and calls.Uncertain.status == receipts.UNCERTAIN
 
 

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from said import answered, turns
 from world import World, wait_until
 
 PROFILE = """
@@ -60,31 +61,19 @@ for line in sys.stdin:
 """
 
 
-def turns(world: World, name: str = "one") -> list[tuple[str, str, str]]:
-    return [(one["role"], one["source"], one["text"]) for one in world.run("messages", "-t", name, "--json").ok().json]
-
-
 def scribe(world: World) -> str:
     world.new("one", world.agent(PROFILE, SCRIBE), options=["-e", f"HOME={world.home}", "--label", "project=x"])
     world.does("one", "idle")
     return str(world.info("one")["conversation"])
 
 
-def expected(*prompts: str) -> list[tuple[str, str, str]]:
-    return [
-        turn
-        for prompt in prompts
-        for turn in (("user", "transcript", prompt), ("agent", "transcript", f"reply to {prompt}"))
-    ]
-
-
 def test_turns_are_those_of_its_log(world: World) -> None:
     scribe(world)
     world.run("send", "-t", "one", "first").ok()
-    wait_until(lambda: turns(world) == expected("first"), what=lambda: turns(world))
+    wait_until(lambda: turns(world) == answered("first"), what=lambda: turns(world))
     world.run("send", "-t", "one", "--no-enter", "typed").ok()
     world.run("send", "-t", "one", "-k", "Enter").ok()
-    wait_until(lambda: turns(world) == expected("first", "typed"), what=lambda: turns(world))
+    wait_until(lambda: turns(world) == answered("first", "typed"), what=lambda: turns(world))
     history = world.run("history", "--json").ok().json
     assert [one["text"] for one in history] == ["first", "typed"]
     assert world.run("last", "-t", "one").ok().out == "reply to typed\n"
@@ -113,10 +102,10 @@ def test_what_it_took_is_summed(world: World) -> None:
 def test_each_line_is_taken_once_whoever_is_killed(world: World) -> None:
     scribe(world)
     world.run("send", "-t", "one", "first").ok()
-    wait_until(lambda: turns(world) == expected("first"), what=lambda: turns(world))
+    wait_until(lambda: turns(world) == answered("first"), what=lambda: turns(world))
     os.kill(world.status()["server_pid"], signal.SIGKILL)
     world.run("send", "-t", "one", "second").ok()
-    wait_until(lambda: turns(world) == expected("first", "second"), what=lambda: turns(world))
+    wait_until(lambda: turns(world) == answered("first", "second"), what=lambda: turns(world))
     assert world.info("one")["tokens_in"] == 20
 
 
@@ -125,7 +114,7 @@ def test_what_it_says_last_is_remembered_when_it_ends(world: World) -> None:
     world.run("send", "-t", "one", "--no-enter", "last").ok()
     world.run("send", "-t", "one", "-k", "Enter", "C-d").ok()
     world.exited("one")
-    assert turns(world) == expected("last")
+    assert turns(world) == answered("last")
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 from programs import Counters, keeper_pid, server_pid
 from terminal import signal_and_wait
-from world import World, wait_until
+from world import World, cpu_seconds, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prlimit and /proc")
 
@@ -34,13 +34,6 @@ def limited(pid: int, what: int, most: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(pid, what, before)
-
-
-def cpu(pid: int) -> float:
-    """Return the seconds that a process has worked."""
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_without_descriptors_new_fails_in_a_line_and_sessions_go_on(world: World) -> None:
@@ -75,11 +68,11 @@ def test_without_descriptors_clients_wait_and_nobody_spins(world: World) -> None
     with limited(server, resource.RLIMIT_NOFILE, opened(server) + 4):
         waiting = [world.start("has", "-t", "typed") for _ in range(30)]
         wait_until(lambda: "not accepting clients" in world.log, what="line in the log")
-        began, worked = time.monotonic(), cpu(server)
+        began, worked = time.monotonic(), cpu_seconds(server)
         client.type("typed meanwhile\r")
         client.shows("typed meanwhile")
         wait_until(lambda: time.monotonic() > began + 3, what="some seconds")
-        assert cpu(server) - worked < 1.5
+        assert cpu_seconds(server) - worked < 1.5
         assert all(process.poll() is None for process in waiting)
     assert [world.ended(process).status for process in waiting] == [0] * 30
     assert world.log.count("not accepting clients") == 1

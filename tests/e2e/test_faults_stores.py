@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from damage import settle, without_a_server
+from profiles import NAMED
 from programs import Counters, server_pid
 from terminal import signal_and_wait
 from world import World, wait_until
@@ -251,7 +252,7 @@ def test_a_damaged_setting_is_named_and_the_rest_holds(
     """A configuration or profile that makes no sense stops nothing: ``doctor`` or ``agents`` name it, defaults hold."""
     path = world.configure('prefix = "C-a"\n')
     if which == "profile":
-        world.agent('title = "Ours"\n[recognise]\ncommands = ["ours"]\n', "#!/bin/sh\nexec cat\n")
+        world.agent(NAMED, "#!/bin/sh\nexec cat\n")
         path = f"{world.home}/config/agentmux/agents/ours.toml"
     world.new("api", "cat")
     spoil(path, damage)

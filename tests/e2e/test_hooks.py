@@ -8,12 +8,12 @@ import signal
 import time
 
 import pytest
+from profiles import NAMED
 from world import World, wait_until
 
-PROFILE = """
-title = "Ours"
-[recognise]
-commands = ["ours"]
+PROFILE = (
+    NAMED
+    + """
 [conversation]
 id = '[a-z][a-z0-9 ]*'
 resume = ["--resume", "{id}"]
@@ -26,6 +26,7 @@ Begin = "working"
 Ask = "waiting approval"
 End = "idle"
 """
+)
 
 AGENT = """#!/usr/bin/env python3
 import json, subprocess, sys

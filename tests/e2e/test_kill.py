@@ -11,7 +11,7 @@ import time
 import pytest
 from programs import keeper_pid, server_pid
 from terminal import signal_and_wait, stopped
-from world import World, wait_until
+from world import World, cpu_seconds, wait_until
 
 IGNORES = "trap '' HUP TERM INT; echo ready; while :; do sleep 1; done"
 SETSID = "setsid sh -c 'sleep 600' & echo ready; wait"
@@ -53,13 +53,6 @@ CASES = {
 MANY = 100
 FOR_EACH = 0.005
 """Seconds of CPU; a look at the processes of this many sessions takes more."""
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return what a process has used so far."""
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def tree(world: World, name: str) -> set[int]:

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from profiles import NAMED, PERMISSION, PROMPT, SPINNER
 from world import World, wait_until
 
 AGENT = """
@@ -49,16 +50,16 @@ while data := os.read(0, 1):
             show("some text", "> ")
 """
 
-PROFILE = """
-title = "Ours"
-[recognise]
-commands = ["ours"]
+PROFILE = (
+    NAMED
+    + """
 [limit]
 resume = ["Escape"]
 prompt = "continue"
 margin = 1
-[signs]
-composer = '^>.*\\Z'
+"""
+    + PROMPT
+    + """
 [[signs.rules]]
 name = "limit"
 says = "waiting"
@@ -73,18 +74,10 @@ about = "limit"
 where = "bottom 6"
 every = ['What now', 'press a key']
 resets = 'The limit resets (.*)$'
-[[signs.rules]]
-name = "permission"
-says = "waiting"
-about = "approval"
-where = "bottom 6"
-every = ['May I', 'press a key']
-[[signs.rules]]
-name = "spinner"
-says = "working"
-where = "bottom 1"
-every = ['^spinning$']
 """
+    + PERMISSION
+    + SPINNER
+)
 
 
 class Limited:

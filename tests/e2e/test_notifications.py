@@ -46,6 +46,7 @@ def test_a_label_that_means_nothing_is_refused(world: World) -> None:
     world.run("label", "-t", "one", "notify=exitd").failed(problem, status=2)
     assert world.info("one")["labels"] == {}
     world.run("new", "-d", "--label", "notify=exitd", "cat").failed(f"--{problem}", status=2)
+    world.run("run", "--label", "notify=exitd", "hello").failed(f"--{problem}", status=2)
     world.run("label", "-t", "one", "notify=waiting,exited").ok()
     world.run("label", "-t", "one", "notify=").ok()
     assert world.info("one")["labels"] == {}

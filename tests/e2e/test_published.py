@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from agents import launch, prompt, skip_without
+from profiles import NAMED, PROMPT
+from said import answered, turns
 from scripted_api import ScriptedApi
 from world import World, wait_until
 
-COMPOSER = """
-[signs]
-composer = '^>.*\\Z'
+COMPOSER = (
+    PROMPT
+    + """
 [[signs.rules]]
 name = "permission"
 says = "waiting"
@@ -25,12 +27,11 @@ about = "approval"
 where = "bottom 6"
 every = ['May I']
 """
+)
 
 FILE = (
-    """
-title = "Ours"
-[recognise]
-commands = ["ours"]
+    NAMED
+    + """
 [conversation]
 id = "c[0-9]"
 [published]
@@ -144,10 +145,8 @@ def test_an_agent_in_a_shell_has_its_file_too_and_no_conversation_to_resume(worl
 # -- streams
 
 STREAM = (
-    """
-title = "Ours"
-[recognise]
-commands = ["ours"]
+    NAMED
+    + """
 [conversation]
 resume = ["--resume", "{id}"]
 commands = ["other"]
@@ -398,18 +397,6 @@ def typed(world: World, line: str) -> None:
     world.run("send", "-t", "one", "-k", "Enter").ok()
 
 
-def turns(world: World) -> list[tuple[str, str, str]]:
-    return [(one["role"], one["source"], one["text"]) for one in world.run("messages", "-t", "one", "--json").ok().json]
-
-
-def talked(*prompts: str) -> list[tuple[str, str, str]]:
-    return [
-        turn
-        for prompt in prompts
-        for turn in (("user", "transcript", prompt), ("agent", "transcript", f"reply to {prompt}"))
-    ]
-
-
 def test_prompts_replies_and_tokens_are_those_of_the_stream(world: World) -> None:
     talks(world)
     assert world.run("send", "-t", "one", "--wait", "talk one").ok().out == "reply to talk one\n"
@@ -417,7 +404,7 @@ def test_prompts_replies_and_tokens_are_those_of_the_stream(world: World) -> Non
     typed(world, "child")
     typed(world, "talk three")
     wait_until(lambda: len(turns(world)) >= 6, what=lambda: turns(world))
-    assert turns(world) == talked("talk one", "late two", "talk three")
+    assert turns(world) == answered("talk one", "late two", "talk three")
     info = world.info("one")
     assert (info["tokens_in"], info["tokens_out"], info["cost"]) == (30, 6, 0.75)
     assert [one["text"] for one in world.run("history", "--json").ok().json] == ["talk one", "late two", "talk three"]
@@ -427,7 +414,7 @@ def test_prompts_replies_and_tokens_are_those_of_the_stream(world: World) -> Non
 def test_each_message_of_a_stream_is_taken_once(world: World, what: str) -> None:
     talks(world)
     world.run("send", "-t", "one", "talk one").ok()
-    wait_until(lambda: turns(world) == talked("talk one"), what=lambda: turns(world))
+    wait_until(lambda: turns(world) == answered("talk one"), what=lambda: turns(world))
     if what == "server":
         world.expected_in_log.append("Traceback")
         os.kill(world.status()["server_pid"], signal.SIGKILL)
@@ -436,7 +423,7 @@ def test_each_message_of_a_stream_is_taken_once(world: World, what: str) -> None
     world.shows("one", "read by 2")
     typed(world, "again")
     assert world.run("send", "-t", "one", "--json", "--wait", "talk two").ok().json["proof"] == "record u2"
-    assert turns(world) == talked("talk one", "talk two")
+    assert turns(world) == answered("talk one", "talk two")
     assert world.info("one")["tokens_in"] == 20
 
 

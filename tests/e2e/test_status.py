@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from profiles import NAMED, PERMISSION, PROMPT, SPINNER
 from world import World, wait_until
 
 AGENT = """
@@ -31,25 +32,7 @@ for line in sys.stdin:
         show("some text", "> ")
 """
 
-PROFILE = """
-title = "Ours"
-stall = 2
-[recognise]
-commands = ["ours"]
-[signs]
-composer = '^>.*\\Z'
-[[signs.rules]]
-name = "permission"
-says = "waiting"
-about = "approval"
-where = "bottom 6"
-every = ['May I', 'press a key']
-[[signs.rules]]
-name = "spinner"
-says = "working"
-where = "bottom 1"
-every = ['^spinning$']
-"""
+PROFILE = "stall = 2\n" + NAMED + PROMPT + PERMISSION + SPINNER
 
 
 def ours(world: World, name: str = "one") -> None:

@@ -4,20 +4,19 @@ Only the keeper is a fake, at the other end of the real link: its programs are p
 The loop's clock stands still until a test advances it.
 """
 
-import asyncio
 import errno
 import os
 import pty
 import signal
 import socket
 import sys
-import time
 import tty
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from clocked import Loop
 
 from agentmux.mux.archiver import IDLE, LARGE
 from agentmux.mux.asking import Asking
@@ -55,44 +54,11 @@ from agentmux.store.journal import Journal
 from agentmux.store.sessions import SessionRow
 from agentmux.store.stores import Stores
 
-T = TypeVar("T")
 NOBODY = 1 << 30
 """Pids from here on: above what Linux ever gives out, so that no kill can hit anybody."""
 ENV = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "TMUX": "outer"}
 SIZE = (80, 24)
 LINE = "[detached from "
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """A loop whose clock only a test moves."""
-
-    def __init__(self) -> None:
-        self.clock = 1000.0
-        super().__init__()
-
-    def time(self) -> float:
-        return self.clock
-
-    def settle(self) -> None:
-        for _ in range(4):
-            self.call_soon(self.stop)
-            self.run_forever()
-
-    def advance(self, seconds: float) -> None:
-        self.clock += seconds
-        self.settle()
-
-    def until(self, probe: Callable[[], object], what: str, *, tick: float = 0) -> None:
-        """Run until ``probe()``; each look moves the clock by ``tick``."""
-        deadline = time.monotonic() + 10
-        while not probe():
-            assert time.monotonic() < deadline, f"still no {what}"
-            self.advance(tick)
-
-    def run(self, work: Coroutine[Any, Any, T], *, tick: float = 0) -> T:
-        task = self.create_task(work)
-        self.until(task.done, "end of the task", tick=tick)
-        return task.result()
 
 
 class Keeper:
@@ -498,7 +464,7 @@ def test_renaming_and_labelling_are_recorded_and_told(world: World) -> None:
 def test_kill_asks_first_and_then_insists(world: World) -> None:
     session = world.new()
     world.keeper.deaf_to = {signal.SIGHUP, signal.SIGTERM}
-    task = world.loop.create_task(world.mux.kill(session))
+    task = world.loop.create_task(world.mux.killer.kill(session))
     world.loop.until(lambda: len(world.keeper.of(KeeperKind.SIGNAL)) == 3, "signals")
     world.loop.advance(1.9)
     assert session.live
@@ -508,25 +474,25 @@ def test_kill_asks_first_and_then_insists(world: World) -> None:
     assert all(body["group"] for body in world.keeper.of(KeeperKind.SIGNAL))
     assert not session.live and session.killed
     with pytest.raises(NotRunning):
-        world.loop.run(world.mux.kill(session))
+        world.loop.run(world.mux.killer.kill(session))
 
 
 def test_a_program_that_obeys_is_not_waited_for(world: World) -> None:
     session = world.new()
-    world.loop.run(world.mux.kill(session))  # the clock stands still
+    world.loop.run(world.mux.killer.kill(session))  # the clock stands still
     assert session.row.exit_status == -signal.SIGHUP
 
 
 def test_kill_at_once(world: World) -> None:
     session = world.new()
-    world.loop.run(world.mux.kill(session, now=True), tick=0.05)
+    world.loop.run(world.mux.killer.kill(session, now=True), tick=0.05)
     assert {body["signal"] for body in world.keeper.of(KeeperKind.SIGNAL)} == {signal.SIGKILL}
 
 
 def test_a_kill_goes_on_when_whoever_asked_has_gone(world: World) -> None:
     session = world.new()
     world.keeper.deaf_to = {signal.SIGHUP, signal.SIGTERM}
-    task = world.loop.create_task(world.mux.kill(session))
+    task = world.loop.create_task(world.mux.killer.kill(session))
     world.loop.settle()
     task.cancel()
     world.loop.settle()
@@ -536,7 +502,7 @@ def test_a_kill_goes_on_when_whoever_asked_has_gone(world: World) -> None:
 def test_several_are_killed_in_one_grace_period(world: World) -> None:
     sessions = [world.new() for _ in range(3)]
     world.keeper.deaf_to = {signal.SIGHUP, signal.SIGTERM}
-    task = world.loop.create_task(world.mux.kill_all(sessions, now=False))
+    task = world.loop.create_task(world.mux.killer.kill_all(sessions))
     world.loop.settle()
     before = world.loop.time()
     world.loop.until(task.done, "end of the kill", tick=0.05)
@@ -555,10 +521,10 @@ def test_an_ended_pane_is_forgotten_by_the_keeper(world: World) -> None:
 
 def test_interrupt_is_what_a_person_would_type(world: World) -> None:
     session = world.new()
-    world.mux.interrupt(session)
+    world.mux.interrupter.interrupt(session)
     assert world.reads(session, 1) == b"\x03"
     world.prints(session, b"\x1b[>1u")
-    world.mux.interrupt(session)
+    world.mux.interrupter.interrupt(session)
     assert world.reads(session, 7) == b"\x1b[99;5u"
 
 

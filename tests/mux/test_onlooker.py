@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import cast
 
+import clocked
 import pytest
 
 from agentmux.mux.onlooker import PACE, Onlooker, Picture
@@ -16,26 +17,16 @@ from agentmux.mux.viewer import FRAME, SYNC_WAIT
 SIZE = (40, 6)
 
 
-class Loop(asyncio.SelectorEventLoop):
-    """A loop whose clock only a test moves."""
+class Loop(clocked.Loop):
+    """One that counts its timers."""
 
     def __init__(self) -> None:
-        self.clock = 1000.0
         self.timers = 0
         super().__init__()
-
-    def time(self) -> float:
-        return self.clock
 
     def call_at(self, *arguments, **named):  # type: ignore[no-untyped-def]
         self.timers += 1
         return super().call_at(*arguments, **named)
-
-    def advance(self, seconds: float = 0.0) -> None:
-        self.clock += seconds
-        for _ in range(5):
-            self.call_soon(self.stop)
-            self.run_forever()
 
 
 class Pane:
@@ -51,7 +42,7 @@ class Pane:
     def wake(self) -> None:
         for watcher in list(self.watchers):
             watcher()
-        self._loop.advance()
+        self._loop.settle()
 
     def prints(self, data: bytes) -> None:
         self.screen.feed(data)
@@ -76,7 +67,7 @@ class Reader:
         self._blocked: asyncio.Future[None] | None = None
         looking = Onlooker(cast(Session, pane), loop, styled=False)
         self.task = loop.create_task(self._read(looking.pictures(self._drained)))
-        loop.advance()
+        loop.settle()
 
     async def _read(self, pictures: AsyncIterator[Picture]) -> None:
         async for picture in pictures:
@@ -94,7 +85,7 @@ class Reader:
         assert self._blocked is not None
         self.taking = True
         self._blocked.set_result(None)
-        self.loop.advance()
+        self.loop.settle()
 
     @property
     def text(self) -> str:
@@ -107,7 +98,7 @@ def loop() -> Iterator[Loop]:
     yield made
     for task in asyncio.all_tasks(made):
         task.cancel()
-    made.advance()
+    made.settle()
     made.close()
 
 
@@ -125,7 +116,7 @@ def reader(pane: Pane, loop: Loop) -> Iterator[Reader]:
     made = Reader(pane, loop)
     yield made
     made.task.cancel()
-    loop.advance()
+    loop.settle()
 
 
 def test_the_first_picture_is_whole_and_the_next_has_what_changed(pane: Pane, loop: Loop, reader: Reader) -> None:
@@ -222,7 +213,7 @@ def test_an_update_is_waited_out(pane: Pane, loop: Loop, reader: Reader) -> None
     loop.advance(SYNC_WAIT / 2)
     assert len(reader.pictures) == 1
     pane.prints(b" whole\x1b[?2026l")
-    loop.advance()
+    loop.settle()
     assert [picture.rows[0] for picture in reader.pictures] == ["", "half whole"]
 
 
@@ -241,7 +232,7 @@ def test_the_last_words_are_seen(pane: Pane, loop: Loop, reader: Reader, wait: f
     pane.prints(opening + b"last words")
     loop.advance(wait)
     pane.ends()
-    loop.advance()
+    loop.settle()
     assert reader.over
     assert reader.text == "last words"
 

@@ -10,12 +10,12 @@ import pty
 import shutil
 import struct
 import termios
-import time
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from clocked import Loop, strict
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -47,33 +47,6 @@ from agentmux.store.records import Kind, encode_size
 from agentmux.store.sessions import Sessions
 
 SIZE = (80, 24)
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """A loop whose clock only a test moves."""
-
-    def __init__(self) -> None:
-        self.clock = 1000.0
-        super().__init__()
-
-    def time(self) -> float:
-        return self.clock
-
-    def settle(self) -> None:
-        """Run everything that is due or ready now."""
-        for _ in range(3):  # what one turn makes ready, the next does
-            self.call_soon(self.stop)
-            self.run_forever()
-
-    def advance(self, seconds: float) -> None:
-        self.clock += seconds
-        self.settle()
-
-    def until(self, probe: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + 10
-        while not probe():
-            assert time.monotonic() < deadline, f"still no {what}"
-            self.settle()
 
 
 class Counting(Inbox):
@@ -258,13 +231,8 @@ class Viewer:
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    made = Loop()
-    # What a callback raises would only be logged: make it fail the test instead.
-    raised: list[object] = []
-    made.set_exception_handler(lambda _, context: raised.append(context.get("exception") or context))
-    yield made
-    made.close()
-    assert not raised, raised
+    with strict() as made:
+        yield made
 
 
 @pytest.fixture

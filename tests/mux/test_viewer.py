@@ -3,11 +3,11 @@
 The session is a fake around a real emulator; the client is an emulator too, fed with what arrives.
 """
 
-import asyncio
 from collections.abc import Iterator
 from typing import cast
 
 import pytest
+from clocked import Loop, strict
 
 from agentmux.mux.audience import Audience
 from agentmux.mux.clientterminal import ClientTerminal
@@ -19,23 +19,6 @@ from agentmux.mux.session import Session
 from agentmux.mux.viewer import ASIDE, FRAME, SYNC_WAIT, ClientViewer
 
 SIZE = (40, 10)
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """A loop whose clock only a test moves."""
-
-    def __init__(self) -> None:
-        self.clock = 1000.0
-        super().__init__()
-
-    def time(self) -> float:
-        return self.clock
-
-    def advance(self, seconds: float) -> None:
-        self.clock += seconds
-        for _ in range(3):
-            self.call_soon(self.stop)
-            self.run_forever()
 
 
 class Pane:
@@ -110,12 +93,8 @@ class Client:
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    made = Loop()
-    raised: list[object] = []
-    made.set_exception_handler(lambda _, context: raised.append(context.get("exception") or context))
-    yield made
-    made.close()
-    assert not raised, raised
+    with strict() as made:
+        yield made
 
 
 @pytest.fixture

@@ -112,19 +112,6 @@ def test_only_live_sessions_hold_a_name(sessions: Sessions) -> None:
     assert sessions.get(first).starts == 1
 
 
-def test_by_name_prefers_the_live_one_then_the_newest(sessions: Sessions) -> None:
-    assert sessions.by_name("api") is None
-    first, second = add(sessions), add(sessions, "web")
-    sessions.set_exited(first.id, 0, 11.0)
-    sessions.set_exited(second.id, 0, 11.0)
-    sessions.rename(second.id, "api")
-    found = sessions.by_name("api")
-    assert found is not None and found.id == second.id
-    sessions.restarting(first.id)
-    found = sessions.by_name("api")
-    assert found is not None and found.id == first.id
-
-
 def test_rename(sessions: Sessions) -> None:
     first, second = add(sessions).id, add(sessions, "web").id
     with pytest.raises(NameTaken, match="'web'"):

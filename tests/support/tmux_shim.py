@@ -170,9 +170,6 @@ def read(options: dict[str, str], words: list[str]) -> None:
     sys.stdin.buffer.read()
 
 
-NO_BUFFERS = "there are no buffers"
-
-
 def missing(options: dict[str, str], words: list[str]) -> None:
     raise Unsupported("there is no such command")
 

@@ -383,6 +383,13 @@ class World:
         return wrong
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the seconds that a process has worked."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _listed(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
