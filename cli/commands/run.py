@@ -16,9 +16,6 @@ from ..app import Argument, Option
 from . import options
 from .options import Json, Timeout
 
-SIZE = (120, 40)
-"""Of sessions that nobody looks at."""
-
 
 async def run(
     asking: Asking,
@@ -46,7 +43,7 @@ async def run(
     try:
         for argv in commands:
             request = asking.request
-            spec = Spec(argv, folder, request.env, extra=extra, size=SIZE, labels=labels, umask=request.umask)
+            spec = Spec(argv, folder, request.env, extra=extra, labels=labels, umask=request.umask)
             sessions.append(await asking.mux.create(spec))
         order = receipts.Order(wait=True, timeout=timeout)
         return await receipts.deliver(asking, sessions, text, order, json=json)
