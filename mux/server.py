@@ -51,7 +51,6 @@ EMFILE_PAUSE = 1.0
 RESERVE = 8
 """Descriptors that clients leave to the sessions: for a program's terminal, a journal's next file, another keeper."""
 
-
 TELLING = 0.2
 """Seconds in which whoever met a damaged database is still told so."""
 
