@@ -1,10 +1,10 @@
 # On a machine with nothing but Python 3.11+ and make:
 #
-#   make run ARGS="new -d -s demo -- python3 -q"    run agentmux; without ARGS it lists the sessions
+#   make run ARGS="new -d -s demo -- python3 -q"    run agentmux; without ARGS it opens the view
 #   make test       lint, types and tests        make prove    the tests that take minutes
 #   make bench      the benchmarks               make load     an hour of 300 sessions
-#   make clean      remove what these made
 #   make fuzz       bad input, for as long as ARGS="--seconds N TARGET ..." says; see CONTRIBUTING.md
+#   make clean      remove what these made
 #
 # Everything is installed in .venv, as users get it: an editable install would add a hook to each start.
 # PYTHON names another interpreter: make test PYTHON=python3.13

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from agentmux.store.errors import StoreError
+
 from . import limits
+from .errors import AgentmuxError
 from .screen import UnknownKey
-from .sessionerrors import InputFull, NotRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,7 +148,7 @@ class Resumer:
             if done:
                 self._type(lambda: sent.append(self._owner.courier.send_now(session, how.prompt)))
                 done = sent == [True]
-        except (NotRunning, InputFull, UnknownKey):
+        except (AgentmuxError, StoreError, UnknownKey):
             done = False
         del self._acting[session.id]
         self._finish(session)

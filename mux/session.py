@@ -40,7 +40,7 @@ from .recorder import Recorder
 from .reset import fresh, reset_client
 from .screen import Notification, Progress, ProgressState, Screen, ScreenEvent, TitleChanged
 from .sessionerrors import InputFull, NotRunning
-from .shadow import Shadow, good_ranges
+from .shadow import Shadow, drawable
 from .sidechannels import SideChannels
 from .size import Size
 from .verdict import Status, over
@@ -710,7 +710,7 @@ class Session:
             StoreError: it can't be read.
         """
         found = records(self.journal, self.marks, start, stop)
-        return _good(found, self.poison()) if drawn else found
+        return drawable(found, self.poison()) if drawn else found
 
     # -- input
 
@@ -869,14 +869,3 @@ class Session:
         for viewer in self.viewers:
             viewer.redraw()
         self._wake()
-
-
-def _good(found: Iterator[Record], poison: Sequence[tuple[int, int]]) -> Iterator[Record]:
-    for record in found:
-        if not poison or record.kind is not Kind.OUTPUT:
-            yield record
-            continue
-        for start, stop in good_ranges(record.offset, record.offset + len(record.data), poison):
-            if start < stop:
-                data = record.data[start - record.offset : stop - record.offset]
-                yield replace(record, offset=start, data=data)

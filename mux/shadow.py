@@ -7,6 +7,7 @@ less the ranges that once crashed the emulator. A scrollback that nothing is add
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from agentmux.store.errors import StoreError
@@ -22,7 +23,9 @@ from .size import Size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from agentmux.store.records import Record
 
     from .screen import Colours
 
@@ -214,7 +217,7 @@ class Shadow:
         return screen
 
     def _replay(self, screen: Screen, start: int, stop: int, poison: Sequence[tuple[int, int]]) -> None:
-        for begin, until in good_ranges(start, stop, poison):
+        for begin, until in _good_ranges(start, stop, poison):
             while begin < until and (data := self._journal.read(begin, min(REPLAY, until - begin))):
                 self._feed(screen, data)
                 begin += len(data)
@@ -246,7 +249,19 @@ class Shadow:
             self._owner.on_event(event)
 
 
-def good_ranges(start: int, stop: int, poison: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def drawable(found: Iterator[Record], poison: Sequence[tuple[int, int]]) -> Iterator[Record]:
+    """Yield records without the output that is in a range of ``poison``."""
+    for record in found:
+        if not poison or record.kind is not Kind.OUTPUT:
+            yield record
+            continue
+        for start, stop in _good_ranges(record.offset, record.offset + len(record.data), poison):
+            if start < stop:
+                data = record.data[start - record.offset : stop - record.offset]
+                yield replace(record, offset=start, data=data)
+
+
+def _good_ranges(start: int, stop: int, poison: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the parts of start..stop that are in no range of ``poison``, which is in order and may overlap."""
     ranges = []
     for bad_start, bad_stop in poison:

@@ -1,1 +1,1 @@
-"""What outlives the server: session manifests and journals on disk."""
+"""What outlives the server: a database of what is asked of, journals and blobs of what is big."""

@@ -11,7 +11,7 @@ from agentmux.mux.errors import AgentmuxError, BadUsage
 from agentmux.mux.recording import Format, exported
 
 from ..app import Option
-from .options import Target, ago, folder
+from .options import Since, Target, ago, folder
 
 FORMATS = {
     "asciicast": Format.ASCIICAST_2,
@@ -31,7 +31,7 @@ async def run(
         str, Option("--format", metavar="F", help="Format: asciicast (v2), asciicast-v3, text, html, json or raw.")
     ] = "asciicast",
     output: Annotated[str, Option("-o", "--output", metavar="FILE", help="Write to FILE; it must not exist.")] = "",
-    since: Annotated[str, Option("--since", metavar="AGO", help="Only what came since: 90s, 10m, 2h, 3d, 1w.")] = "",
+    since: Since = "",
 ) -> int | None:
     """Write the recording of a session. To standard output, or to a file."""
     session = asking.session(target)

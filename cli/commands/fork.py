@@ -8,16 +8,16 @@ from agentmux.mux.asking import Asking
 
 from ..app import Option
 from ..output import facts
-from .options import Target
+from .options import Detached, JsonOfNew, Print, Target
 
 
 async def run(
     asking: Asking,
     target: Target = None,
-    detached: Annotated[bool, Option("-d", "--detached", help="Do not attach.")] = False,
+    detached: Detached = False,
     name: Annotated[str, Option("-s", "--name", help="Name of the new session; default: the program's.")] = "",
-    show: Annotated[bool, Option("-P", "--print", help="Print the new session's id.")] = False,
-    json: Annotated[bool, Option("--json", help="Print the new session as JSON.")] = False,
+    show: Print = False,
+    json: JsonOfNew = False,
 ) -> int | None:
     """Begin a second conversation from that of a session. In a new session; both then go their own ways."""
     if not detached:

@@ -12,6 +12,7 @@ from agentmux.mux.mux import Spec
 from ..app import Argument, Option
 from ..output import facts
 from . import options
+from .options import Cwd, Detached, Env, JsonOfNew, Label, Print
 
 TAKES_COMMAND = True
 
@@ -19,17 +20,17 @@ TAKES_COMMAND = True
 async def run(
     asking: Asking,
     command: Annotated[list[str] | None, Argument(metavar="[--] [CMD...]", help="Program and arguments.")] = None,
-    detached: Annotated[bool, Option("-d", "--detached", help="Do not attach.")] = False,
+    detached: Detached = False,
     attach: Annotated[bool, Option("-A", help="Attach to the session named by -s if it runs.")] = False,
     name: Annotated[str, Option("-s", "--name", help="Name; default: the program's.")] = "",
-    cwd: Annotated[str, Option("-c", "--cwd", metavar="DIR", help="Working directory; default: here.")] = "",
-    env: Annotated[list[str] | None, Option("-e", "--env", metavar="K=V", help="Set a variable.")] = None,
+    cwd: Cwd = "",
+    env: Env = None,
     columns: Annotated[int, Option("-x", "--columns", help="Columns until somebody attaches.", show_default=False)] = 0,
     rows: Annotated[int, Option("-y", "--rows", help="Rows until somebody attaches.", show_default=False)] = 0,
-    label: Annotated[list[str] | None, Option("--label", metavar="K=V", help="Attach a label.")] = None,
+    label: Label = None,
     no_record: Annotated[bool, Option("--no-record", help="Remember nothing of what it prints and is told.")] = False,
-    show: Annotated[bool, Option("-P", "--print", help="Print the new session's id.")] = False,
-    json: Annotated[bool, Option("--json", help="Print the new session as JSON.")] = False,
+    show: Print = False,
+    json: JsonOfNew = False,
 ) -> int | None:
     """Start a session and attach to it. Without CMD it runs your shell."""
     mux, request = asking.mux, asking.request

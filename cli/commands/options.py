@@ -39,6 +39,13 @@ Targets = Annotated[
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]
 Timeout = Annotated[float, Option("--timeout", metavar="S", min=0, help="Give up after S seconds, with status 5.")]
+Since = Annotated[str, Option("--since", metavar="AGO", help="Only what came since: 90s, 10m, 2h, 3d, 1w.")]
+Detached = Annotated[bool, Option("-d", "--detached", help="Do not attach.")]
+Cwd = Annotated[str, Option("-c", "--cwd", metavar="DIR", help="Working directory; default: here.")]
+Env = Annotated[list[str] | None, Option("-e", "--env", metavar="K=V", help="Set a variable.")]
+Label = Annotated[list[str] | None, Option("--label", metavar="K=V", help="Attach a label.")]
+Print = Annotated[bool, Option("-P", "--print", help="Print the new session's id.")]
+JsonOfNew = Annotated[bool, Option("--json", help="Print the new session as JSON.")]
 
 
 LABELS: dict[str, Callable[[str], str]] = {

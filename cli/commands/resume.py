@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from agentmux.mux.asking import Asking
 from agentmux.mux.sessionerrors import NoConversation
 
-from ..app import Option
-from .options import Target
+from .options import Detached, Target
 
 
 async def run(
     asking: Asking,
     target: Target = None,
-    detached: Annotated[bool, Option("-d", "--detached", help="Do not attach.")] = False,
+    detached: Detached = False,
 ) -> int | None:
     """Go on with the conversation of an ended session. In the same session; one that runs is attached to."""
     session = asking.session(target)

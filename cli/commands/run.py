@@ -14,10 +14,7 @@ from agentmux.mux.session import Session
 from .. import prompts, receipts
 from ..app import Argument, Option
 from . import options
-from .options import Json, Timeout
-
-SIZE = (120, 40)
-"""Of sessions that nobody looks at."""
+from .options import Cwd, Env, Json, Label, Timeout
 
 
 async def run(
@@ -29,9 +26,9 @@ async def run(
             "--agent", metavar="P", help="An agent, or a command line that starts one; may be given more than once."
         ),
     ] = None,
-    cwd: Annotated[str, Option("-c", "--cwd", metavar="DIR", help="Working directory; default: here.")] = "",
-    env: Annotated[list[str] | None, Option("-e", "--env", metavar="K=V", help="Set a variable.")] = None,
-    label: Annotated[list[str] | None, Option("--label", metavar="K=V", help="Attach a label.")] = None,
+    cwd: Cwd = "",
+    env: Env = None,
+    label: Label = None,
     file: Annotated[str, Option("-f", "--file", metavar="FILE", help="The prompt is in a file.")] = "",
     remove: Annotated[bool, Option("--rm", help="End the session then, and remove every trace of it.")] = False,
     timeout: Timeout = 0,  # noqa: ASYNC109 - a user's option
@@ -46,7 +43,7 @@ async def run(
     try:
         for argv in commands:
             request = asking.request
-            spec = Spec(argv, folder, request.env, extra=extra, size=SIZE, labels=labels, umask=request.umask)
+            spec = Spec(argv, folder, request.env, extra=extra, labels=labels, umask=request.umask)
             sessions.append(await asking.mux.create(spec))
         order = receipts.Order(wait=True, timeout=timeout)
         return await receipts.deliver(asking, sessions, text, order, json=json)

@@ -10,7 +10,7 @@ from agentmux.mux.foreign import safe
 
 from ..app import Argument, Option
 from ..output import highlighted, when
-from .options import Json, Target, ago
+from .options import Json, Since, Target, ago
 
 
 def run(
@@ -19,7 +19,7 @@ def run(
         list[str] | None, Argument(metavar="QUERY...", help='Words; "a phrase"; beginnings as in word*.')
     ] = None,
     target: Target = None,
-    since: Annotated[str, Option("--since", metavar="AGO", help="Only what came since: 90s, 10m, 2h, 3d, 1w.")] = "",
+    since: Since = "",
     in_: Annotated[list[str] | None, Option("--in", metavar="W", help="Only in prompts, replies or output.")] = None,
     last: Annotated[int, Option("-n", "--last", metavar="N", min=1, max=200, help="At most so many.")] = 20,
     json: Json = False,

@@ -11,7 +11,7 @@ from agentmux.mux.mux import Record
 
 from ..app import Option
 from ..output import shown, table, used
-from .options import Json, Targets, ago
+from .options import Json, Since, Targets, ago
 
 BY = ("day", "session", "agent", "label:KEY")
 """What can be summed by."""
@@ -24,7 +24,7 @@ def run(
         list[str] | None,
         Option("--by", metavar="WHAT", help="Sum by day (the default), session, agent or label:KEY; or by several."),
     ] = None,
-    since: Annotated[str, Option("--since", metavar="AGE", help="Only the last 12h, 7d, 4w ...")] = "",
+    since: Since = "",
     json: Json = False,
 ) -> int | None:
     """Sum the tokens, and the US dollars where agents tell them."""

@@ -23,10 +23,11 @@ def shell(world: World, script: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_prompt_goes_in_and_the_reply_comes_out(world: World) -> None:
+    world.configure('default-size = "90x30"\n')
     ran = world.run(*words(world, "hello", "there")).ok()
     assert ran.out == "you said hello there\n"
     [row] = world.run("ls", "--json").ok().json
-    assert (row["agent"], row["status"]) == ("ours", "idle")
+    assert (row["agent"], row["status"], row["size"]) == ("ours", "idle", [90, 30])
     assert world.run("last", "-t", row["name"]).ok().out == "you said hello there\n"
 
 
