@@ -433,6 +433,7 @@ class View:
 
     def _filtered(self, buffer: Buffer) -> None:
         self.sessions.query = buffer.text
+        self.sessions.select_nearest()
         if self.app.is_running:
             self.selection_changed()
 
