@@ -383,7 +383,7 @@ class View:
         if not self.dialogs.open:
             self.move(by)
 
-    def pressed(self, row: int) -> None:
+    def pressed(self, row: int, column: int) -> None:
         """Select the session that was clicked; if it is selected, attach to it."""
         rows = self.sessions.rows()
         if self.dialogs.open or row >= len(rows) or not isinstance(found := rows[row], Info):
@@ -439,6 +439,7 @@ class View:
 
     def _filtered(self, buffer: Buffer) -> None:
         self.sessions.query = buffer.text
+        self.sessions.select_nearest()
         if self.app.is_running:
             self.selection_changed()
 
@@ -476,6 +477,16 @@ class View:
     def _running(self) -> list[Info]:
         return [row for row in self.sessions.rows() if isinstance(row, Info) and not ended(row) and row.id != self._own]
 
+    def tile_pressed(self, row: int, column: int) -> None:
+        """Choose the tile that was clicked; if it is chosen, give its session the window."""
+        before = self.grid.at
+        if not self.dialogs.open and self.grid.press(row, column) and self.grid.at == before:
+            self._zoom_tile()
+
+    def _zoom_tile(self) -> None:
+        self.zoomed = True
+        self._leave_grid()
+
     def _leave_grid(self) -> None:
         if (number := self.grid.selected) is not None:
             self.sessions.select(number)
@@ -509,8 +520,7 @@ class View:
         @keys.add("enter")
         @keys.add("z")
         def _zoom(event: KeyPressEvent) -> None:
-            self.zoomed = True
-            self._leave_grid()
+            self._zoom_tile()
 
         @keys.add("escape")
         @keys.add("g")

@@ -19,7 +19,7 @@ from prompt_toolkit.layout.processors import (
 )
 from prompt_toolkit.widgets import SearchToolbar
 
-from ..cells import fitted, width
+from ..cells import fitted, steady, width
 from .chips import Chips
 from .controls import Lines, drawn
 
@@ -69,22 +69,28 @@ class Mentions(Completer):
         yield from self._files.get_completions(Document(typed), complete_event)
 
 
-class _ShownChips(Processor):
-    """Shows a chip as what it is in place of its one character."""
+class Shown(Processor):
+    """Shows each character as a style and a text, which may be longer, or nothing.
 
-    def __init__(self, chips: Chips) -> None:
-        self._chips = chips
+    Args:
+        shown: returns them; "" for the style that it has.
+    """
+
+    def __init__(self, shown: Callable[[str], tuple[str, str]] = lambda char: ("", steady(char))) -> None:
+        self._shown = shown
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         """Return the line as shown, and how places in it and in the text belong together."""
         pieces = []
+        same = True
         shown_at = [0]  # for each character of the text, where it begins in what is shown
         for style, text, *_ in transformation_input.fragments:
             for char in text:
-                label = self._chips.label(char)
-                pieces.append((style, char) if label is None else ("class:chip", label))
-                shown_at.append(shown_at[-1] + len(pieces[-1][1]))
-        if shown_at[-1] == len(shown_at) - 1:
+                look, made = self._shown(char)
+                pieces.append((look or style, made))
+                shown_at.append(shown_at[-1] + len(made))
+                same = same and made == char
+        if same:
             return Transformation(transformation_input.fragments)
 
         def to_shown(at: int) -> int:
@@ -138,7 +144,7 @@ class Bar:
             self.buffer,
             key_bindings=self._bindings(),
             search_buffer_control=search.control,
-            input_processors=[_ShownChips(self._chips), HighlightIncrementalSearchProcessor()],
+            input_processors=[Shown(self._shown), HighlightIncrementalSearchProcessor()],
             preview_search=True,
         )
         self.window = Window(control, wrap_lines=True, height=self._height, style="class:prompt")
@@ -160,6 +166,10 @@ class Bar:
         if not self.buffer.text:
             self.buffer.reset()
             self.buffer.load_history_if_not_yet_loaded()
+
+    def _shown(self, char: str) -> tuple[str, str]:
+        label = self._chips.label(char)
+        return ("", steady(char)) if label is None else ("class:chip", label)
 
     def _height(self) -> Dimension:
         columns = max(1, self._columns() - 1)

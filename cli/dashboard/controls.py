@@ -69,7 +69,7 @@ class Lines(UIControl):
     """A control that draws what a function makes of (columns, rows).
 
     Args:
-        pressed: called with the row, among all lines, that was clicked.
+        pressed: called with the row, among all lines, and the column that were clicked.
         wheeled: called with 1 or -1.
     """
 
@@ -78,7 +78,7 @@ class Lines(UIControl):
         make: Callable[[int, int], Drawn],
         *,
         keys: KeyBindingsBase | None = None,
-        pressed: Callable[[int], None] | None = None,
+        pressed: Callable[[int, int], None] | None = None,
         wheeled: Callable[[int], object] | None = None,
     ) -> None:
         self._make = make
@@ -109,7 +109,7 @@ class Lines(UIControl):
         """Take a click, or a turn of the wheel."""
         kind = mouse_event.event_type
         if kind == MouseEventType.MOUSE_UP and self._pressed is not None:
-            self._pressed(mouse_event.position.y)
+            self._pressed(mouse_event.position.y, mouse_event.position.x)
         elif kind == MouseEventType.SCROLL_DOWN and self._wheeled is not None:
             self._wheeled(1)
         elif kind == MouseEventType.SCROLL_UP and self._wheeled is not None:

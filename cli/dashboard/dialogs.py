@@ -21,6 +21,7 @@ from agentmux.mux.errors import AgentmuxError
 
 from ..cells import fitted, width, wrapped
 from . import fuzzy
+from .bar import Shown
 from .controls import Drawn, Lines, drawn
 from .lines import Piece
 
@@ -147,9 +148,8 @@ class Dialogs:
         for buffer, one in zip(buffers, fields, strict=True):
             buffer.text = one.value
             buffer.cursor_position = len(one.value)
-        windows = [
-            Window(BufferControl(buffer, key_bindings=keys), height=1, style="class:field") for buffer in buffers
-        ]
+        controls = [BufferControl(buffer, input_processors=[Shown()], key_bindings=keys) for buffer in buffers]
+        windows = [Window(control, height=1, style="class:field") for control in controls]
 
         def turn(event: KeyPressEvent, by: int) -> None:
             here = windows.index(event.app.layout.current_window)
@@ -250,7 +250,7 @@ class _Menu:
         """Make another answer the one that Enter gives."""
         self._at = max(0, min(self._at + by, len(self._found()) - 1))
 
-    def pressed(self, row: int) -> None:
+    def pressed(self, row: int, column: int) -> None:
         """Take the answer that was clicked."""
         found = self._found()
         if 0 <= row - self._head < len(found):

@@ -35,6 +35,8 @@ class Grid:
         self._pictures: dict[int, Picture] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._across = 1
+        self._first = 0  # of those that are drawn
+        self._tile_size = (1, 1)
         self.at = 0
 
     @property
@@ -88,6 +90,16 @@ class Grid:
         if 0 <= at < len(self._infos):
             self.at = at
 
+    def press(self, row: int, column: int) -> bool:
+        """Go to the tile there; whether there is one."""
+        columns, rows = self._tile_size
+        across = min(column // (columns + 1), self._across - 1)
+        at = self._first + row // rows * self._across + across
+        if not self._first <= at < len(self._infos):
+            return False
+        self.at = at
+        return True
+
     def draw(self, columns: int, rows: int) -> Drawn:
         """Return the tiles, as many as fit."""
         count = len(self._infos)
@@ -99,6 +111,7 @@ class Grid:
         first = self.at // (across * down) * across * down  # the page that the selected one is on
         room = (columns - across + 1) // across
         height = rows // down
+        self._first, self._tile_size = first, (room, height)
         made: list[list[Piece]] = []
         cursor = (0, 0)
         for line in range(down):

@@ -91,6 +91,7 @@ class Model:
         self._grouping = Grouping.STATUS
         self._order = Order.CHANGED
         self._rows: list[Row] | None = None
+        self._counts: dict[Group, int] | None = None
         self._place = 0  # of the selected session among those shown, for when it goes
 
     # -- what the server says
@@ -155,10 +156,11 @@ class Model:
 
     def counts(self) -> dict[Group, int]:
         """Return how many there are of each, filtered out or not."""
-        counts = dict.fromkeys(Group, 0)
-        for info in self._sessions.values():
-            counts[group_of(info)] += 1
-        return counts
+        if self._counts is None:
+            self._counts = dict.fromkeys(Group, 0)
+            for info in self._sessions.values():
+                self._counts[group_of(info)] += 1
+        return self._counts
 
     def rows(self) -> list[Row]:
         """Return the list: headings, each with its sessions behind it."""
@@ -171,7 +173,17 @@ class Model:
         return self._rows
 
     def _changed(self) -> None:
-        self._rows = None
+        self._rows = self._counts = None
+
+    def select_nearest(self) -> None:
+        """Select the one that fits best what is filtered by, the first of those that fit as well."""
+        fits = {
+            row.id: fit
+            for row in self.rows()
+            if isinstance(row, Info) and (fit := fuzzy.fit(self._query, _texts(row))) is not None
+        }
+        if fits and (self._selected is None or fits[self._selected] > min(fits.values())):
+            self.select(min(fits, key=fits.__getitem__))
 
     def _shown(self) -> list[int]:
         return [row.id for row in self._rows or () if isinstance(row, Info)]

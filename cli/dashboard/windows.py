@@ -21,6 +21,7 @@ from agentmux.api.model import Info
 
 from ..cells import fitted
 from . import lines
+from .bar import Shown
 from .controls import Drawn, Lines, Over, drawn
 from .lines import Piece
 from .model import Group, Heading
@@ -54,8 +55,9 @@ class Windows:
             Lines(self._draw_list, keys=view.list_keys(), pressed=view.pressed, wheeled=view.wheel_list),
             wrap_lines=False,
         )
-        self.filter = Window(BufferControl(view.filter, key_bindings=view.filter_keys()), height=1)
-        self.grid = Window(Lines(view.grid.draw, keys=view.grid_keys()), wrap_lines=False)
+        control = BufferControl(view.filter, input_processors=[Shown()], key_bindings=view.filter_keys())
+        self.filter = Window(control, height=1)
+        self.grid = Window(Lines(view.grid.draw, keys=view.grid_keys(), pressed=view.tile_pressed), wrap_lines=False)
         self._preview = Window(Lines(view.preview.draw, wheeled=view.wheel), wrap_lines=False)
 
     def layout(self) -> FloatContainer:
@@ -177,7 +179,7 @@ class Windows:
     def _draw_hints(self, columns: int, rows: int) -> Drawn:
         view = self._view
         if view.app.layout.has_focus(view.bar.window):
-            return _hint("Enter: send  M-Enter: new line  Up: earlier  C-r: search  C-o: editor  Esc: back", columns)
+            return _hint("Enter: send  M-Enter: new line  Up: earlier  C-r: search  C-o: edit  Esc: back", columns)
         if view.gridded:
             return _hint("arrows: choose  Enter: zoom  p: prompt  a: answer  b: interrupt  Esc: back", columns)
         needs = view.sessions.counts()[Group.NEEDS] > 0

@@ -186,6 +186,22 @@ def test_earlier_prompts_are_recalled_and_searched(shells: World) -> None:
     asyncio.run(drive())
 
 
+def test_what_terminals_disagree_about_is_written_whole_and_drawn_apart(shells: World) -> None:
+    text = "a \U0001f469\u200d\U0001f4bb \U0001f1e9\U0001f1ea \u2764\ufe0f b"
+
+    async def drive() -> None:
+        async with driven(shells) as view:
+            await view.shows("> ? three")
+            await view.does("p", "prompt for three")
+            await view.does(text, "a \U0001f469\U0001f4bb \uff24\uff25 \u2764 b")
+            await view.does("\x01!\x05?", "!a \U0001f469\U0001f4bb \uff24\uff25 \u2764 b?")
+            view.type("\r")
+            await view.shows("three: typed")
+            assert shells.run("history", "--json", "-n", "1").ok().json[0]["text"] == f"!{text}?"
+
+    asyncio.run(drive())
+
+
 def test_what_is_written_stays_when_one_looks_elsewhere(shells: World) -> None:
     async def drive() -> None:
         async with driven(shells) as view:
@@ -253,6 +269,9 @@ def test_the_grid_shows_several_live(shells: World) -> None:
             await view.shows("three ? unknown")
             await view.does("z", "> ? three")
             await view.does("g", ">? three")
+            for row, column, chosen in ((16, 10, ">? two"), (16, 60, ">? one"), (3, 10, ">? four")):
+                view.type(f"\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m")
+                await view.shows(chosen)
             view.type("\x1b")
             await view.shows("running (4)")
 

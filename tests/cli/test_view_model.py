@@ -189,3 +189,17 @@ def test_what_does_not_fit() -> None:
     assert fuzzy.fit("one two", ["one", "two"]) == 0
     assert fuzzy.fit("api", ["/home/anna/projects/billing"]) is None, "too far from each other"
     assert fuzzy.fit("fxprs", ["fix-parser"]) is not None
+
+
+def test_what_fits_best_is_selected_and_of_those_that_fit_as_well_the_selected_one() -> None:
+    sessions = model(info(1, name="app-one"), info(2, name="one"), info(3, name="one-more"))
+    sessions.select(1)
+    sessions.query = "one"
+    sessions.select_nearest()
+    assert selected(sessions) == 3, "the first that begins so, as they are listed"
+    sessions.select(2)
+    sessions.select_nearest()
+    assert selected(sessions) == 2
+    sessions.query = "nothing"
+    sessions.select_nearest()
+    assert selected(sessions) is None
