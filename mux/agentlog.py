@@ -166,7 +166,7 @@ class Log:
             name, slash, rest = file.removeprefix("$").partition("/")
             folder = environment.get(name, "")
             if folder.startswith("/"):
-                named = re.sub(r"\{id(?::(\d+))?\}", lambda m: _literal(conversation[: int(m[1] or 1000)]), rest)
+                named = re.sub(r"\{id(?::([0-9]{1,3}))?\}", lambda m: _literal(conversation[: int(m[1] or 1000)]), rest)
                 yield _literal(folder) + slash + named
 
     def entry(self, line: str | bytes) -> Entry | None:

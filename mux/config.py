@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from . import limits, size, statusline
 from .events import FREQUENT, KINDS
 from .notifier import kinds_wrong, quiet_hours_wrong
-from .tables import BAD_PATTERN, LARGEST, quoted
+from .tables import BAD_PATTERN, LARGEST, QUOTED, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -356,7 +356,8 @@ def _has(found: object, name: Sequence[str | int]) -> bool:
 
 
 def lower(text: str) -> str:
-    """Return a sentence as the rest of one."""
+    """Return a sentence as the rest of one, without its middle where it is long: at its end stands the line."""
+    text = text if len(text) <= 2 * QUOTED else text[:QUOTED] + "..." + text[-QUOTED:]
     return text[:1].lower() + text[1:]
 
 

@@ -225,7 +225,9 @@ class Database:
 
 def _of_damage(problem: str) -> bool:
     """Whether SQLite, which has no code for that, says that a file is damaged: it lacks what our schema has."""
-    if problem.startswith(("Could not decode to UTF-8", "unsupported file format", "invalid fts5 file format")):
+    if problem.startswith(
+        ("Could not decode to UTF-8", "unsupported file format", "invalid fts5 file format", "SQL logic error")
+    ):
         return True
     found = re.match(r"no such (?:table|column): (?:\w+\.)?(\w+)|table (\w+) already exists", problem)
     names = [re.escape(name) for name in found.groups() if name] if found else []

@@ -168,7 +168,7 @@ def _guided(atheris, bench, damage, run, name, seconds, found) -> NoReturn:  # t
             data = damage(rng, data)[:most]
         return bytes(data)
 
-    words = [sys.argv[0], f"-max_total_time={max(1, int(seconds))}", f"-max_len={LONGEST}", "-timeout=0"]
+    words = [sys.argv[0], f"-max_total_time={max(1, int(seconds))}", f"-max_len={LONGEST}", "-timeout=3600"]
     words += ["-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={found}/native-", str(grown)]
     if (CORPUS / name).is_dir():
         words.append(str(CORPUS / name))

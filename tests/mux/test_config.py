@@ -97,6 +97,8 @@ def test_what_is_told_of_a_value_is_short() -> None:
     assert len(found) < 300
     for text in ("{} = 1", "keys.{} = 'no'", "hooks.{} = 'x'"):
         assert len(warnings(text.format("x" * 5000))[0]) < 300
+    (found,) = parse(f"[{'x' * 5000}]\n[{'x' * 5000}]", "F").warnings
+    assert len(found) < 300 and "line 2" in found
     assert "a number" in warnings(f"history-lines = 0x{'f' * 5000}")[0]
 
 
