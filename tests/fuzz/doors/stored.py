@@ -126,7 +126,7 @@ def sample_folder() -> bytes:
 @contextlib.contextmanager
 def journals() -> Iterator[Run]:
     """Open a place for journals: the input is a folder's files."""
-    with tempfile.TemporaryDirectory(prefix="fz", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="fz") as folder:
 
         def run(data: bytes) -> None:
             place = Path(folder, "j")
@@ -171,17 +171,13 @@ def _journal(path: str) -> None:
             marks.release()
 
 
-def _memory() -> str | None:
-    return "/dev/shm" if os.path.isdir("/dev/shm") else None
-
-
 CAPACITY = 256
 
 
 @contextlib.contextmanager
 def inboxes() -> Iterator[Run]:
     """Open a place for inboxes: the input is the file's beginning."""
-    with tempfile.TemporaryDirectory(prefix="fz", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="fz") as folder:
         path = os.path.join(folder, "inbox")
 
         def run(data: bytes) -> None:
@@ -241,7 +237,7 @@ def _filled(folder: str) -> None:
 @contextlib.contextmanager
 def databases() -> Iterator[Run]:
     """Open a place for databases: the input is edits of a good one, offset and length in three and one bytes each."""
-    with tempfile.TemporaryDirectory(prefix="fz", dir=_memory()) as base:
+    with tempfile.TemporaryDirectory(prefix="fz") as base:
         good = os.path.join(base, "good")
         os.mkdir(good, 0o700)
         _filled(good)
