@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 _UNSTEADY = re.compile(
-    "[\u200c\u200d\u20e3\ufe00-\ufe0f\U000e0020-\U000e007f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"
+    "[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\u20e3\ufeff\ufe00-\ufe0f\U000e0020-\U000e007f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"
 )
 _FLAG, _WIDE_A, _SKIN = 0x1F1E6, 0xFF21, "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 
@@ -71,7 +71,8 @@ def steady(text: str) -> str:
     """Return a text of the same width that takes as many columns in every terminal.
 
     Some draw what belongs together (families, flags, skins, keycaps) in fewer columns than its characters have, some
-    don't: whoever draws what is beside it would have to know. So each is drawn by itself, a flag as its letters.
+    don't: whoever draws what is beside it would have to know. So each is drawn by itself, a flag as its letters. What
+    is not seen, and may turn round what is beside it, is left out.
     """
     return text if text.isascii() else _UNSTEADY.sub(_alone, text)
 

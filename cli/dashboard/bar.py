@@ -19,6 +19,8 @@ from prompt_toolkit.layout.processors import (
 )
 from prompt_toolkit.widgets import SearchToolbar
 
+from agentmux.mux.foreign import safe
+
 from ..cells import fitted, steady, width
 from .chips import Chips
 from .controls import Lines, drawn
@@ -50,12 +52,24 @@ class PromptHistory(History):
         """Do nothing: the server has it."""
 
 
+class Harmless(Completer):
+    """Another completer, whose finds are safe to look at: names of files, for instance, are anybody's."""
+
+    def __init__(self, completer: Completer) -> None:
+        self._completer = completer
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Yield what the other one does."""
+        for one in self._completer.get_completions(document, complete_event):
+            yield Completion(one.text, one.start_position, steady(safe(one.display_text)), one.display_meta)
+
+
 class Mentions(Completer):
     """After ``@``: names of sessions, and files where the session is that the prompt is for."""
 
     def __init__(self, names: Callable[[], Sequence[str]], folder: Callable[[], str]) -> None:
         self._names = names
-        self._files = PathCompleter(get_paths=lambda: [folder()], expanduser=True)
+        self._files = Harmless(PathCompleter(get_paths=lambda: [folder()], expanduser=True))
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Yield what may follow the ``@`` before the cursor."""

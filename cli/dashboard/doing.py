@@ -8,16 +8,18 @@ from __future__ import annotations
 import base64
 import os
 import shlex
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
 
 from agentmux.api.model import Info
-from agentmux.mux.errors import AgentmuxError, BadUsage
+from agentmux.mux.errors import AgentmuxError, BadUsage, NoServer, ServerSilent
 from agentmux.mux.foreign import safe
 
 from ..cells import wrapped
 from . import lines
+from .bar import Harmless
 from .dialogs import Choice, Field
 from .keymap import ACTIONS, BY_NAME, Action, Needs, Section, keys_of
 from .lines import Piece
@@ -38,6 +40,9 @@ _ENDINGS = {"asciicast": "cast", "asciicast-v3": "cast", "text": "txt"}
 FOUND = 50
 """Results of a search that are shown, the best."""
 
+UNDONE = 100
+"""Kills that can be undone, the last ones."""
+
 NAMED = 12
 """Sessions that a question names; of more it says how many."""
 
@@ -50,7 +55,7 @@ class Doing:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._killed: list[Sequence[Info]] = []  # the last kill last
+        self._killed: deque[Sequence[Info]] = deque(maxlen=UNDONE)  # the last kill last
         self._sought = ""
         self.table: Mapping[str, Callable[[], Awaitable[None] | None]] = {
             "down": lambda: self._view.move(1),
@@ -152,6 +157,8 @@ class Doing:
             name, *rest = words(info)
             try:
                 await self._view.link.done(name, "-t", str(info.id), *rest)
+            except (NoServer, ServerSilent):
+                raise  # there is nobody to ask about the others
             except AgentmuxError as error:
                 problems.append(error)
         return problems
@@ -312,9 +319,8 @@ class Doing:
 
     async def _attach(self) -> None:
         info = self._one()
-        if ended(info):
-            for problem in await self._bring_back([info]):
-                raise problem
+        if ended(info) and (problems := await self._bring_back([info])):
+            raise problems[0]
         self._view.attach(info.id)
 
     async def _bring_back(self, infos: Sequence[Info]) -> list[AgentmuxError]:
@@ -426,7 +432,9 @@ class Doing:
         if format_ is None:
             return
         name = f"{info.name}.{_ENDINGS.get(format_, format_)}"
-        answer = await self._view.dialogs.fill("Write to", [Field("file", name, PathCompleter(expanduser=True))])
+        answer = await self._view.dialogs.fill(
+            "Write to", [Field("file", name, Harmless(PathCompleter(expanduser=True)))]
+        )
         if not answer or not answer[0].strip():
             return
         path = _path(answer[0].strip())
@@ -555,4 +563,4 @@ def folder() -> str:
 
 
 def _folders() -> Completer:
-    return PathCompleter(only_directories=True, expanduser=True)
+    return Harmless(PathCompleter(only_directories=True, expanduser=True))

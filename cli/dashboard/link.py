@@ -172,7 +172,7 @@ class Link:
             await asyncio.sleep(BETWEEN)
 
     def _again(self, asked: set[int]) -> None:
-        self._dirty |= {number for number in asked if self._sessions.get(number) is not None}
+        self._dirty |= asked - self._gone
         if self._dirty:
             self._wake.set()
 

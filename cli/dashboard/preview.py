@@ -216,7 +216,10 @@ class Preview:
             rows = (await self._link.json(*words))["rows"]
             if asked != self._shown:
                 return False
-            self._text = self._text or [pieces(row) for row in rows]
+            made = [pieces(row) for row in rows]
+            while made and not made[-1]:
+                made.pop()  # what is below the last line of a screen is nothing to scroll through
+            self._text = made
         return True
 
     async def find(self, query: str) -> bool:

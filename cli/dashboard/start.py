@@ -140,7 +140,7 @@ class _First:
         self._connection.hello(1, request.pack())
 
     def sessions(self) -> list[Info]:
-        """Return it; nothing where the server went away meanwhile: the view asks again."""
+        """Return it; nothing where the server went away meanwhile, or refused: the view asks again, and says why."""
         from agentmux.api.model import info
 
         out = b""
@@ -149,7 +149,7 @@ class _First:
                 if kind == Kind.STDOUT:
                     out += body
                 elif kind == Kind.EXIT:
-                    return [info(facts) for facts in json.loads(out)]
+                    return [info(facts) for facts in json.loads(out)] if out else []
         finally:
             self._connection.close()
         return []

@@ -133,7 +133,7 @@ def test_several_are_marked_and_killed_and_brought_back(shells: World) -> None:
             await view.does("x", "Kill 2 sessions?")
             await view.does("k", "killed 2 sessions")
             await view.shows("ended (2)")
-            await view.does("u", "three, two: back", "running (3)")
+            await view.does("u", "2 sessions: back", "running (3)")
             assert sorted(shells.names()) == ["one", "three", "two"]
 
     asyncio.run(drive())
@@ -217,8 +217,9 @@ def test_what_is_written_stays_when_one_looks_elsewhere(shells: World) -> None:
 
 
 def test_files_and_sessions_are_completed(shells: World) -> None:
-    with open(f"{shells.home}/notes-of-today.txt", "w"):
-        pass
+    for name in ("notes-of-today.txt", "evil\u202e-\x1b[31mname"):
+        with open(f"{shells.home}/{name}", "w"):
+            pass
 
     async def drive() -> None:
         async with driven(shells) as view:
@@ -228,6 +229,7 @@ def test_files_and_sessions_are_completed(shells: World) -> None:
             await view.does("\t\r", "see @notes-of-today.txt")
             await view.does(" and @tw", "session")
             await view.does("\t\r", "and @two")
+            await view.does(" or @e", "evil\\u202e-\\x1b[31mname")
 
     asyncio.run(drive())
 

@@ -291,6 +291,7 @@ def test_what_terminals_disagree_about_is_drawn_apart(cluster: str) -> None:
 
 def test_flags_are_letters_and_what_is_drawn_as_it_is_stays() -> None:
     assert steady("\U0001f1e9\U0001f1ea") == "\uff24\uff25"
+    assert steady("a\u202eb\u200bc\u2066d") == "abcd"
     assert steady("e\u0301 \u65e5\u672c \U0001f600 ascii") == "e\u0301 \u65e5\u672c \U0001f600 ascii"
 
 

@@ -73,7 +73,7 @@ def test_a_size(world: World, size: tuple[int, int]) -> None:
     front.shows("a line of its screen")
     compare(front, "zoomed", new)
     front.press("z", "g")
-    front.shows(">? quiet", "quiet")
+    front.shows(">? quiet", "a line of its scree", "May I?")
     compare(front, "grid", new)
     front.press("Escape")
     front.listed("quiet")
