@@ -16,6 +16,7 @@ from .following import Following
 from .notes import clean
 from .notifier import Notice, Notifier
 from .programs import desktop_command
+from .published import LONGEST_ID
 from .resumer import Resumer
 from .screen import Notification
 from .verdict import Status
@@ -156,7 +157,7 @@ class Statuses:
         profile = self.profile(session.row.argv)
         if not conversation or conversation == session.row.conversation or profile is None:
             return
-        if not profile.conversations.names(conversation):
+        if len(conversation) > LONGEST_ID or not profile.conversations.names(conversation):
             return
         rows = self._owner.stores.sessions
         try:

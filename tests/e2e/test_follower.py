@@ -92,6 +92,10 @@ class Follower:
         self.agrees()
 
 
+ANOTHER = "11111111-2222-3333-4444-555555555555"
+"""A conversation, as the agent names them."""
+
+
 def hook(world: World, session: int, **told: object) -> None:
     inside = {"AGENTMUX": f"{world.socket},1", "AGENTMUX_SESSION": str(session)}
     world.run("hook", "Tell", input=json.dumps(told).encode(), env=inside).ok()
@@ -137,8 +141,8 @@ def test_a_list_is_kept_live_without_polling(world: World) -> None:
     world.run("send", "-t", "one", "--no-enter", "2").ok()
     follower.changed(one, status="idle", unread=False, about=None)
 
-    hook(world, one, session_id="another")
-    follower.changed(one, conversation="another")
+    hook(world, one, session_id=ANOTHER)
+    follower.changed(one, conversation=ANOTHER)
     world.run("rename", "-t", "one", "other").ok()
     follower.changed(one, name="other")
     world.run("label", "-t", "other", "team=red").ok()

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from random import Random
 
-from damage import damaged
+from mutation import damaged
 
 Run = Callable[[bytes], object]
 """Brings bytes to the door; raises where the law is broken."""

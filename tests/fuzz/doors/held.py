@@ -13,7 +13,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from damage import damaged, json_damaged
+from mutation import damaged, json_damaged
 from target import Target
 
 from agentmux.mux import keeper, keeperlink

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from damage import WORDS, damaged, lines_damaged
+from mutation import WORDS, damaged, lines_damaged
 from target import Target, plainly, reads
 
 from agentmux.cli.overlay import Choose, Confirm, Help

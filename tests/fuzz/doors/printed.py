@@ -10,7 +10,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import streams
-from damage import damaged, lines_damaged
+from mutation import damaged, lines_damaged
 from target import Run, Target, plainly, reads
 
 from agentmux.mux import resets

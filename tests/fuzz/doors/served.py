@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from random import Random
 
-from damage import NUMBERS
+from mutation import NUMBERS
 from target import Run, Target, reads
 from world import World, wait_until
 

@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from damage import damaged, json_damaged, lines_damaged
+from mutation import damaged, json_damaged, lines_damaged
 from target import Run, Target, plainly, reads
 
-from agentmux.cli.output import age, printable, safe, when
+from agentmux.cli.output import age, when
 from agentmux.mux import evidence, notes, sse
 from agentmux.mux.agentlog import Entry, Says
 from agentmux.mux.eventstream import decoded
+from agentmux.mux.foreign import printable, safe
 from agentmux.mux.hooks import TEXT, told
 from agentmux.mux.profiles import FOLDER, Profile, Profiles
 from agentmux.mux.published import LONGEST_ID

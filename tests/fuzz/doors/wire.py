@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from damage import NUMBERS, WORDS, damaged
+from mutation import NUMBERS, WORDS, damaged
 from target import Target, plainly, reads
 
 from agentmux.mux.errors import ProtocolError

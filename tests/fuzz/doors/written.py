@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from random import Random
 
-from damage import NUMBERS, WORDS, damaged, lines_damaged
+from mutation import NUMBERS, WORDS, damaged, lines_damaged
 from target import Run, Target, plainly
 
 from agentmux.cli.output import formatted, matches, safe
