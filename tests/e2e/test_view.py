@@ -136,7 +136,7 @@ def tour(world: World, front: Front, agents: list[tuple[str, str]], ask: str, ap
     front.press("Enter")
     front.lacks("Close session")
     wait_until(lambda: front.tmux.run("display", "-p", "#{pane_dead}").strip() == "1", what="end of the view")
-    assert front.tmux.run("display", "-p", "#{pane_dead_status}").strip() == "0"
+    wait_until(lambda: front.tmux.run("display", "-p", "#{pane_dead_status}").strip() == "0", what="its exit status")
     assert set(world.names()) == {*(name for _, name in agents), "shell", "sh1", "sh2"}
 
 
