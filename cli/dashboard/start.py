@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -80,6 +81,7 @@ def run(words: list[str], socket: str) -> int:
     view.sessions.replace(first.sessions())
     if config.warnings:
         view.say(config.warnings[0], "agentmux doctor lists all", wrong=True)
+    gc.freeze()  # what is there by now stays: to look through it again takes longer than to draw
     return _loop(view, socket, asked)
 
 
