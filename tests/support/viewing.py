@@ -22,7 +22,8 @@ class Front:
     def __init__(self, world: World, *, size: tuple[int, int] = (100, 30), path: str = "") -> None:
         self.world = world
         env = {"PATH": f"{path}:{world.env['PATH']}"} if path else {}
-        self.tmux: Tmux = world.tmux(argv=(AGENTMUX,), size=size, env=env)
+        argv = ("sh", "-c", '"$0"; echo "ended with $?"', AGENTMUX)
+        self.tmux: Tmux = world.tmux(argv=argv, size=size, env=env)
         self.shows(" agentmux ")
 
     def press(self, *keys: str) -> None:
