@@ -5,7 +5,6 @@ Nothing is told by colour alone: each status has a sign and a word, the selected
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,13 +65,6 @@ def age(since: float, now: float) -> str:
         if seconds >= length:
             return f"{seconds // length}{unit}"
     return "now"
-
-
-def next_age(since: float, now: float) -> float:
-    """Return the Unix seconds at which that is another text."""
-    passed = max(0.0, now - since)
-    unit = MINUTE if passed < HOUR else HOUR if passed < DAY else DAY
-    return since + (math.floor(passed / unit) + 1) * unit
 
 
 def status(info: Info) -> str:

@@ -13,6 +13,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from world import World
 
+from agentmux.api.exchange import Answer
 from agentmux.cli.dashboard.app import Outcome, Settings, View
 from agentmux.mux.screen import Screen
 
@@ -100,3 +101,18 @@ async def driven(world: World, *, size: tuple[int, int] = (100, 30), **settings:
             made.running.cancel()
             await asyncio.gather(made.running, return_exceptions=True)
             terminal.screen.close()
+
+
+def late(view: Driven, which: Callable[[tuple[str, ...]], bool]) -> tuple[asyncio.Event, asyncio.Event]:
+    """Have answers to some commands come late; return what tells that one has come, and what lets it go."""
+    ask, there, go_on = view.view.link.ask, asyncio.Event(), asyncio.Event()
+
+    async def asked(*words: str, stdin: bytes = b"") -> Answer:
+        answer = await ask(*words, stdin=stdin)
+        if which(words) and not go_on.is_set():
+            there.set()
+            await go_on.wait()
+        return answer
+
+    view.view.link.ask = asked  # type: ignore[method-assign]
+    return there, go_on
