@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
 
 import pytest
 from programs import Counters, keeper_pid, server_pid
@@ -39,7 +40,7 @@ def processes(world: World) -> tuple[int, int]:
 
 
 @deleted
-def test_the_next_command_finds_every_session(world: World, delete) -> None:  # type: ignore[no-untyped-def]
+def test_the_next_command_finds_every_session(world: World, delete: Callable[[World], None]) -> None:
     """After the socket is gone, ``ls`` lists all sessions of the same server and keeper, which lost nothing."""
     counters = Counters(world)
     counters.start("steady", 0.01)
@@ -65,7 +66,7 @@ def test_the_next_command_finds_every_session(world: World, delete) -> None:  # 
 
 
 @deleted
-def test_a_command_that_starts_no_server_finds_it_too(world: World, delete) -> None:  # type: ignore[no-untyped-def]
+def test_a_command_that_starts_no_server_finds_it_too(world: World, delete: Callable[[World], None]) -> None:
     """What needs a server works without its socket; where none lives it is the same error as ever."""
     world.new("api", "cat")
     delete(world)
@@ -109,7 +110,7 @@ def test_any_number_of_clients_at_once_find_the_same_server(world: World, client
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.prove)], ids=["once", "ten-times"])
 @pytest.mark.parametrize("victim", ["server", "keeper"])
 @deleted
-def test_server_or_keeper_die_without_their_socket(world: World, delete, victim: str, rounds: int) -> None:  # type: ignore[no-untyped-def]
+def test_server_or_keeper_die_without_their_socket(world: World, delete: Callable[[World], None], victim: str, rounds: int) -> None:
     """A crash while the socket is gone loses no byte; attached clients and new ones find the next server."""
     counters = Counters(world)
     counters.start("steady", 0.01)
