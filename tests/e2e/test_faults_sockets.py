@@ -110,7 +110,9 @@ def test_any_number_of_clients_at_once_find_the_same_server(world: World, client
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.prove)], ids=["once", "ten-times"])
 @pytest.mark.parametrize("victim", ["server", "keeper"])
 @deleted
-def test_server_or_keeper_die_without_their_socket(world: World, delete: Callable[[World], None], victim: str, rounds: int) -> None:
+def test_server_or_keeper_die_without_their_socket(
+    world: World, delete: Callable[[World], None], victim: str, rounds: int
+) -> None:
     """A crash while the socket is gone loses no byte; attached clients and new ones find the next server."""
     counters = Counters(world)
     counters.start("steady", 0.01)
