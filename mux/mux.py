@@ -56,6 +56,7 @@ from .notes import clean
 from .opening import Opening
 from .paths import log_file
 from .profiles import Profile, Profiles
+from .roster import Roster
 from .screen import DEFAULT_COLOURS, Colours
 from .session import READ, SHARE, Session
 from .sessionerrors import NameTaken, NoConversation, NoSession, NotRunning, SpawnFailed, StillRunning, UpgradeRefused
@@ -144,12 +145,13 @@ class Mux:
         self.keeper_pid = 0
         self.colours = DEFAULT_COLOURS  # those of the client's terminal that told them last
         self._link = link
+        self._sessions = Roster()
         self.memory = Memory(
             loop,
             stores,
             now=self.now,
             config=self.config,
-            opened=lambda number: self._sessions.get(number),
+            opened=self._sessions.get,
             profile=lambda session: self.profile(session, None),
             said=lambda session, role: self.publish("message", session, role=role.value),
             logged=self._logged,
@@ -168,7 +170,6 @@ class Mux:
         self._on_keeper = on_keeper
         self._on_replaced = on_replaced
         self._log = log
-        self._sessions: dict[int, Session] = {}
         self._spawning: dict[int, asyncio.Future[None]] = {}
         self._recovered: set[int] = set()
         self._turn: set[int] = set()
@@ -440,7 +441,7 @@ class Mux:
         self.loop.add_reader(self._link.fileno(), self._on_link)
         self._link.hello(self._server_argv)
         self._link.listener(self._listener, self.socket)
-        for session in list(self._sessions.values()):
+        for session in self._sessions:
             if session.master is not None:
                 self._recovered.add(session.id)
                 self._link.adopt(
@@ -460,10 +461,11 @@ class Mux:
     # -- finding
 
     def _session(self, row: SessionRow) -> Session:
-        session = self._sessions.get(row.id)
+        session = self._sessions.asked(row.id)
         if session is None:
             journal, marks = self.stores.recording(row.id, self.config().number("journal-bytes"))
-            session = self._sessions[row.id] = Session(row, journal, marks, self)
+            session = Session(row, journal, marks, self)
+            self._sessions.add(session)
         return session
 
     def row(self, target: str) -> SessionRow:
@@ -485,7 +487,7 @@ class Mux:
 
     def live(self) -> list[Session]:
         """Return the running sessions, oldest first."""
-        return sorted((s for s in self._sessions.values() if s.live), key=lambda session: session.id)
+        return self._sessions.live()
 
     def find(self, target: str) -> Session:
         """Return the session that a user's target means.
@@ -648,6 +650,7 @@ class Mux:
             self.rows.set_conversation(session.id, begins.conversation)
             row = replace(row, conversation=begins.conversation)
         session.restarting(row)
+        self._sessions.add(session)  # it lives: nothing asked for later may replace it
         await self._spawn(session, begins.argv, env, umask)
 
     def not_resumable(self, session: Session) -> str:
@@ -733,7 +736,8 @@ class Mux:
         self.shown(session, env)
 
     def _spawned(self, event: Spawned) -> None:
-        session = self._sessions[event.pane]
+        session = self._sessions.get(event.pane)
+        assert session is not None, event
         session.begin(event.fd, event.pid)
         session.started(self.now())
         self.statuses.following.started(session)
@@ -783,7 +787,7 @@ class Mux:
     def drop(self, session: Session) -> None:
         """Let go of an ended session that is about to be forgotten."""
         self.memory.drop(session)
-        self._sessions.pop(session.id, None)
+        self._sessions.drop(session)
         if session.id in self._shown:
             self._shown.remove(session.id)
         self.publish("forgotten", session)
@@ -833,7 +837,7 @@ class Mux:
         self.commands.close()
         self.branches.close()
         self.memory.close()
-        for session in self._sessions.values():
+        for session in self._sessions:
             session.close()
         self.loop.remove_reader(self._link.fileno())
         self.loop.remove_writer(self._link.fileno())

@@ -147,6 +147,7 @@ class Session:
     """A session. Its record survives it; its pane lives from ``begin`` to its end."""
 
     __slots__ = (
+        "__weakref__",
         "_at_end",
         "_detector",
         "_drain_timer",

@@ -5,12 +5,14 @@ The loop's clock stands still until a test advances it.
 """
 
 import errno
+import gc
 import os
 import pty
 import signal
 import socket
 import sys
 import tty
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from agentmux.mux.peer import Peer
 from agentmux.mux.profiles import Profiles
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
 from agentmux.mux.retention import DAY
+from agentmux.mux.roster import ENDED
 from agentmux.mux.screen import Screen
 from agentmux.mux.session import READ, RESIZE_WAIT, SHARE, Session
 from agentmux.mux.sessionerrors import (
@@ -206,7 +209,9 @@ class World:
         row = self.rows.add(name, ["sh"], "/", created=1.0, size=SIZE)
         if state == "running":
             self.rows.set_running(row.id, 1.0)
-        return row
+        elif state == "exited":
+            self.rows.set_exited(row.id, 0, 2.0)
+        return self.rows.get(row.id)
 
     def journal(self, row: SessionRow) -> Journal:
         return self.stores.recording(row.id)[0]
@@ -429,6 +434,32 @@ def test_an_ended_session_is_found_and_its_name_given_to_the_next(world: World) 
     second = world.new(name="api")
     assert world.mux.find("api") is second
     assert world.mux.find(str(first.id)) is first
+
+
+def test_of_ended_sessions_few_stay_in_memory(world: World) -> None:
+    rows = [world.row(f"old-{number}", state="exited") for number in range(ENDED + 20)]
+    held = world.mux.find(str(rows[0].id))
+    gone = weakref.ref(world.mux.find(str(rows[1].id)))
+    for row in rows[2:]:
+        world.mux.find(str(row.id))
+    gc.collect()
+    assert gone() is None
+    assert sum(world.mux.known(row.id) is not None for row in rows) == ENDED + 1
+    assert world.mux.find("old-0") is held  # who holds one has the only one there is
+    assert world.mux.find("old-1").row == rows[1]
+
+
+def test_a_session_that_lives_again_stays_in_memory(world: World) -> None:
+    session = world.new(name="api")
+    world.keeper.ends(session.id, 0)
+    world.loop.until(lambda: not session.live, "end")
+    others = [world.row(f"old-{number}", state="exited") for number in range(2 * ENDED)]
+    for row in others[:ENDED]:
+        world.mux.find(str(row.id))
+    world.loop.run(world.mux.restart(session, ENV, None))
+    for row in others[ENDED:]:
+        world.mux.find(str(row.id))
+    assert world.mux.live() == [session]
 
 
 def test_the_last_used_is_the_last_shown_or_started(world: World) -> None:
