@@ -5,7 +5,7 @@
 
 It runs in private folders and ends everything that it started. Unless ``--agentmux`` names a console script, the
 checkout is installed into a temporary environment. Real agents need AGENTMUX_TEST_AGENTS (see CONTRIBUTING.md) and the
-test dependencies; without ``--agents`` there are as many as half of the free memory takes, 8 at most. Dashboards are
+test dependencies; without ``--agents`` there are as many as half of the free memory takes, 30 at most. Dashboards are
 left out of a version that has none.
 
 Who is there:
@@ -56,8 +56,9 @@ if TYPE_CHECKING:
 
 RECORDINGS = os.path.join(ROOT, "tests", "recordings")
 
-SCROLLBACK = 1_000_000
-"""Bytes of memory for a session's scrollback."""
+SCROLLBACK = 20_000
+"""Bytes of memory for a session's scrollback: the emulator keeps two pages at least, some hundred rows, and
+sessions that print fill them in minutes."""
 
 PASSING = 200
 """Lines that a session prints that comes and goes."""
@@ -65,8 +66,8 @@ PASSING = 200
 SMALLER = (100, 30)
 """Columns and rows of clients that only watch."""
 
-PROMPTS = 45.0
-"""Seconds between an agent's reply and its next prompt."""
+PROMPTS = 9.0
+"""Seconds between two prompts to any of the agents: a turn of theirs takes up to a second of CPU."""
 
 SETTLED = 30.0
 """Seconds for what should be in a log, or closed, and is not yet."""
@@ -116,7 +117,7 @@ class Load:
         self.folder = os.path.dirname(facts["log"])
         if self.options.agents:
             self.stage.say(f"starting {self.options.agents} agents")
-            self.prompting = prompting.Prompting(self.stage, self.ours, PROMPTS)
+            self.prompting = prompting.Prompting(self.stage, self.ours, PROMPTS * self.options.agents)
             self.prompting.start(self.options.agents)
         for number, session in enumerate(self.sessions):
             self.stage.say(f"starting session {number}/{len(self.sessions)}")
@@ -387,7 +388,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--dashboards", type=int, default=3)
-    parser.add_argument("--agents", type=int, help="real agents; by default as many as there is memory for, 8 at most")
+    parser.add_argument("--agents", type=int, help="real agents; by default as many as there is memory for, 30 at most")
     parser.add_argument("--every", type=float, help="seconds between samples; by default 10, less in a short run")
     parser.add_argument("--out", metavar="FILE", default="load.jsonl", help="where everything goes (%(default)s)")
     parser.add_argument("--agentmux", metavar="PATH", help="an installed console script instead of this checkout")

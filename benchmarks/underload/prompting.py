@@ -23,7 +23,7 @@ NAMES = ("claude", "codex", "opencode", "gemini", "pi")
 NEEDED = 500
 """Megabytes of memory for each of them, with some room."""
 
-READY = 90.0
+READY = 300.0
 """Seconds until the last of them rests after its start."""
 
 TIMEOUT = 120
@@ -41,7 +41,7 @@ def available() -> int:
         return 0
     with open("/proc/meminfo") as file:
         free = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
-    return min(8, free // 1024 // 2 // NEEDED)
+    return min(30, free // 1024 // 2 // NEEDED)
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Prompting:
     """The agents, the API that they talk to, and their prompts."""
 
     def __init__(self, stage: Stage, ours: Agentmux, every: float) -> None:
-        """Start the API. Each agent is to get a prompt ``every`` so many seconds, if the last one is answered."""
+        """Start the API. Each agent is to get a prompt ``every`` so many seconds after its last reply."""
         sys.path.append(SUPPORT)
         from scripted_api import ScriptedApi
 
@@ -83,13 +83,14 @@ class Prompting:
             start = launch(agent, os.path.join(self._stage.folder("agents", lasting=True), name), self._api.url)
             run_timed(self._ours.new_argv(name, start.argv, *start.options), self._ours.env)
             self.names.append(name)
-        self._due = dict.fromkeys(self.names, 0.0)
 
     def ready(self) -> None:
-        """Wait until all of them rest."""
+        """Wait until all of them rest. They get their first prompts one after the other."""
         for name in self.names:
             argv = [self._ours.program, "-L", self._ours.server, "wait", "-t", name]
             run_timed([*argv, "--until", "idle", "--timeout", f"{READY:g}"], self._ours.env)
+        now = monotonic()
+        self._due = {name: now + self._every * n / len(self.names) for n, name in enumerate(self.names)}
 
     def step(self) -> None:
         """See who has answered, and prompt those whose time has come."""
