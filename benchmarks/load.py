@@ -58,7 +58,7 @@ RECORDINGS = os.path.join(ROOT, "tests", "recordings")
 
 SCROLLBACK = 20_000
 """Bytes of memory for a session's scrollback: the emulator keeps two pages at least, some hundred rows, and
-sessions that print fill them in minutes."""
+all that the players begin with is more than that."""
 
 PASSING = 200
 """Lines that a session prints that comes and goes."""
@@ -144,7 +144,7 @@ class Load:
 
     def _begin(self, session: Session) -> None:
         if session.kind == "shell":
-            self.ours.new(session.name, ["/bin/sh"])
+            self.ours.new(session.name, ["/bin/sh", "-c", f"seq {players.PAST}; exec /bin/sh"])
             return
         file, more = players.__file__, [str(session.seed)]
         if session.recording:

@@ -7,7 +7,7 @@ block that it is in, and answers how many blocks and bytes it has printed. Block
 whoever knows the number can make them again and compare.
 
 - ``burst``: numbered lines, hundreds of KB at once, and then nothing for half a minute.
-- ``replay``: what a real agent printed, as fast as agents print it, then a numbered line, and a pause as of one that
+- ``replay``: a past, and then what a real agent printed, as fast as agents print it, then a numbered line, and a pause as of one that
   waits for its user; over and over.
 """
 
@@ -39,6 +39,10 @@ REST = (10, 60)
 FIRST = (0, 20)
 """Seconds before the first."""
 
+PAST = 1500
+"""Lines that were printed before: what paints its screen anew scrolls off a line now and then, and would take hours to
+fill a scrollback."""
+
 BURST = (1000, 6000)
 """Lines of a burst."""
 
@@ -46,7 +50,7 @@ GAP = (15, 45)
 """Seconds between two bursts."""
 
 LINE = b"%s %08d: the quick brown fox jumps over the lazy dog, once more and again\r\n"
-"""Of a burst: whose, and its number."""
+"""Of a burst, or of the past: whose, and its number."""
 
 REPLAYED = b"\x1b[0m\r\n%s %08d times\r\n"
 """Behind each replay."""
@@ -82,7 +86,8 @@ def replays(name: str, seed: int, recording: bytes) -> Iterator[Block]:
     numbers, count = Numbers(seed), 0
     size = -(-len(recording) // CYCLE)
     pieces = [recording[at : at + size] for at in range(0, len(recording), size)]
-    yield b"", float(numbers.between(*FIRST))  # not all at once
+    past = b"".join(LINE % (name.encode(), n) for n in range(PAST))
+    yield past, float(numbers.between(*FIRST))  # not all at once
     while True:
         for piece in pieces:
             yield piece, TICK
