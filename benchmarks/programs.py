@@ -5,6 +5,7 @@
 Each connects to the benchmark's socket, says its name and pid, and then does its part:
 
 - ``echo``: raw mode; answers every byte at once, at the left margin.
+- ``ask``: asks its terminal what it is, as many times as an order's ``count`` says; reports the ``times`` in ms.
 - ``produce``: waits for orders on the socket, one JSON object a line, writes what they ask for to the terminal
   and reports what the writing took *as the program sees it*.
 - ``agent``: paints what an agent at rest does; ten times a second what one at work does for as many ``seconds`` as an
@@ -119,6 +120,22 @@ def act(link: socket.socket) -> None:
         link.sendall(json.dumps({"bytes": count, "seconds": spent}).encode() + b"\n")
 
 
+def ask(link: socket.socket) -> None:
+    """Carry out orders until the benchmark hangs up: {count}."""
+    tty.setraw(0)
+    for line in link.makefile("r"):
+        times = []
+        for _ in range(json.loads(line)["count"]):
+            answer = b""
+            start = perf_counter()
+            os.write(1, b"\x1b[c")
+            while not answer.endswith(b"c"):
+                answer += os.read(0, 100)
+            times.append((perf_counter() - start) * 1000)
+            time.sleep(0.005)  # as one that asks at its start, not as one that asks all the time
+        link.sendall(json.dumps({"times": times}).encode() + b"\n")
+
+
 def show(lines: int) -> None:
     """Print, and wait until the terminal has taken it all in."""
     tty.setcbreak(0)
@@ -146,6 +163,8 @@ def main(mode: str, path: str, name: str, lines: str = "0") -> None:
     elif mode == "echo":
         while data := os.read(0, 4096):
             os.write(1, b"\r" + data)
+    elif mode == "ask":
+        ask(link)
     elif mode == "produce":
         produce(link)
     elif mode == "agent":

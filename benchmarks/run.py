@@ -3,9 +3,9 @@
     python benchmarks/run.py [--quick] [--json FILE] [--only NAME...] [--agentmux PATH]
 
 ``--quick`` takes about eight minutes, all of it half an hour. ``--only`` takes names of measures: commands start
-attach echo throughput memory stalled frames status dashboard curve. Unless ``--agentmux`` names a console script, the
-checkout is installed into a temporary environment the way users get it: what start-up costs depends on console script
-and compiled files.
+attach echo answers throughput memory stalled frames status dashboard remembered curve. Unless ``--agentmux`` names a
+console script, the checkout is installed into a temporary environment the way users get it: what start-up costs depends
+on console script and compiled files.
 
 The floor is what nothing in between costs: for commands ``python3 -I -c pass``, run by the interpreter that the
 console script uses; for terminals the same program on a bare pty that the benchmark holds itself.
@@ -26,6 +26,7 @@ How to read it
   nothing until the program prints.
 - ``echo``: one byte typed on the client's terminal, and the time until the raw-mode program's answer is there.
   Floods are ``yes`` in other sessions of the same server; those of contenders who are not measured are stopped.
+- ``answers``: from a program's question to its terminal (DA1) to the answer, with nobody attached.
 - ``throughput``: what the program sees: bytes that its terminal took, by its own clock. Attached, the benchmark reads
   the client's terminal as fast as it can; "until the end is seen" is the rate up to the last line on that terminal.
   Servers that drop what a client can't keep up with may be seen ending late, never wrong. "Recorded / not" compares two
@@ -41,6 +42,8 @@ How to read it
 - ``dashboard``: from fork to the first session's name on the terminal, beside an interpreter that imports
   prompt_toolkit; from a key to the marker's new place on an emulated screen, while 20 of 200 sessions flood; CPU of the
   dashboard alone.
+- ``remembered``: the first ``ls`` of a server with a thousand ended sessions in its database and of one with none, in
+  turns; searches of all kinds in an index of 300 MB, by the interpreter of agentmux.
 - ``curve``: the same server with ever more sessions. ``benchmarks/plot.py`` draws it. What sessions cost an hour long
   is ``benchmarks/load.py``'s matter.
 - ``frames``: CPU of drawing a changed 120 x 40 screen for a viewer of another size, in agentmux's interpreter.
@@ -66,6 +69,7 @@ if not __package__:
 
 from benchmarks import contenders, table, tools  # noqa: E402
 from benchmarks.measures import (  # noqa: E402
+    answers,
     attach,
     commands,
     curve,
@@ -73,6 +77,7 @@ from benchmarks.measures import (  # noqa: E402
     echo,
     frames,
     memory,
+    remembered,
     stalled,
     start,
     status,
@@ -89,12 +94,14 @@ MEASURES = {
     "start": start.run,
     "attach": attach.run,
     "echo": echo.run,
+    "answers": answers.run,
     "throughput": throughput.run,
     "memory": memory.run,
     "stalled": stalled.run,
     "frames": frames.run,
     "status": status.run,
     "dashboard": dashboard.run,
+    "remembered": remembered.run,
     "curve": curve.run,
 }
 

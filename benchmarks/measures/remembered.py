@@ -33,9 +33,7 @@ SOUGHT = 100.0
 
 QUERIES = 200
 
-CODE = (
-    "import sys; sys.path.append(sys.argv[1]); from benchmarks.measures import remembered as r; r.main(*sys.argv[2:])"
-)
+CODE = "import sys; sys.path.append(sys.argv[1]); from benchmarks.measures import remembered; remembered.main()"
 
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
@@ -84,8 +82,9 @@ def _ours(stage: Stage, ours: Agentmux, *words: str) -> bytes:
     return done.stdout
 
 
-def main(what: str, *words: str) -> None:
+def main() -> None:
     """Do a part in agentmux's interpreter."""
+    what, *words = sys.argv[2:]
     sys.path.append(os.path.join(ROOT, "tests", "support"))
     if what == "fill":
         _fill(*words)

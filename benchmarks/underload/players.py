@@ -7,8 +7,8 @@ block that it is in, and answers how many blocks and bytes it has printed. Block
 whoever knows the number can make them again and compare.
 
 - ``burst``: numbered lines, hundreds of KB at once, and then nothing for half a minute.
-- ``replay``: a past, and then what a real agent printed, as fast as agents print it, then a numbered line, and a pause as of one that
-  waits for its user; over and over.
+- ``replay``: many lines at once; then what a real agent printed, as fast as agents print it, a numbered line, and a
+  pause as of one that waits for its user; over and over.
 """
 
 from __future__ import annotations
