@@ -10,6 +10,7 @@ import pty
 import signal
 import socket
 import sys
+import time
 import tty
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ from agentmux.mux.mux import ACTIVITY, Mux, Spec
 from agentmux.mux.peer import Peer
 from agentmux.mux.profiles import Profiles
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
-from agentmux.mux.retention import DAY
+from agentmux.mux.retention import DAY, STEADY
 from agentmux.mux.screen import Screen
 from agentmux.mux.session import READ, RESIZE_WAIT, SHARE, Session
 from agentmux.mux.sessionerrors import (
@@ -1113,7 +1114,10 @@ def test_what_is_over_the_bound_of_all_sessions_goes_the_oldest_first(world: Wor
     assert len(session.journal.read(8000, 9999)) == 4000
 
 
-def test_what_is_too_old_goes(world: World) -> None:
+def test_what_is_too_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the clock is believed, and without anything more that is put away; not while it is years ahead."""
+    began, ahead = time.time() - world.loop.clock, 0.0
+    monkeypatch.setattr(time, "time", lambda: began + ahead + world.loop.clock)
     world.config.write_text("keep-days = 2\n")
     session = world.new(name="api")
     now = world.mux.now()
@@ -1123,6 +1127,18 @@ def test_what_is_too_old_goes(world: World) -> None:
         world.mux.memory.archiver.indexed(session, session.journal.end)
         world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     world.stores.database.execute("UPDATE segment SET last = ? WHERE start = 0", (now - 3 * DAY,))
+    world.loop.advance(TRIM_AFTER)
+    assert session.journal.start == 0
+    world.loop.advance(STEADY)
+    ahead = 3650.0 * DAY
+    world.loop.advance(TRIM_AFTER)
+    assert session.journal.start == 0
+    world.loop.advance(STEADY - TRIM_AFTER)
+    ahead = 0.0
+    for _ in range(2):
+        world.loop.advance(TRIM_AFTER)
+        assert session.journal.start == 0
+    world.loop.advance(STEADY)
     world.loop.advance(TRIM_AFTER)
     assert session.journal.start == 4000
 
