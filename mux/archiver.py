@@ -152,9 +152,13 @@ class Archiver:
         while self._waiting and not (self._closed or self._held):
             number, (session, end) = next(iter(self._waiting.items()))
             if starts := session.journal.closed(end):
-                self._busy = session, starts[0]
                 folder = session.journal.path
-                future = self._loop.run_in_executor(None, pack, self._stores.blobs, folder, starts[0])
+                try:
+                    future = self._loop.run_in_executor(None, pack, self._stores.blobs, folder, starts[0])
+                except RuntimeError as error:  # no thread is to be had; it stays until another segment is closed
+                    self._refused(session, error)
+                    break
+                self._busy = session, starts[0]
                 future.add_done_callback(self._packed)
                 return
             del self._waiting[number]
@@ -179,11 +183,14 @@ class Archiver:
             self._grown()
         except StoreError as error:  # it stays in its file, and the next segment that is closed tries again
             if start in session.journal.closed():  # else it was deleted meanwhile, to make room
-                if not self._failed:
-                    self._warn(f"session {session.name!r}: not put away: {error}")
-                self._failed = True
+                self._refused(session, error)
                 self._waiting.pop(session.id, None)
         self._next()
+
+    def _refused(self, session: Session, error: Exception) -> None:
+        if not self._failed:
+            self._warn(f"session {session.name!r}: not put away: {error}")
+        self._failed = True
 
     def close(self) -> None:
         """Begin nothing new, and record nothing any more."""

@@ -12,7 +12,7 @@ from .agentlogs import AgentLogs
 from .archiver import Archiver
 from .indexer import Indexer
 from .redact import NOTHING, Redaction
-from .retention import SPARED, trim
+from .retention import SPARED, Steadiness, trim
 from .turns import Turns
 
 TYPE_CHECKING = False
@@ -72,6 +72,8 @@ class Memory:
         self._tell_logged = logged
         self._log = log
         self._trim: TimerHandle | None = None
+        self._steadiness = Steadiness()
+        self._aged: TimerHandle | None = None
 
     def redaction(self) -> Redaction:
         """Return what is neither to be found nor exported."""
@@ -149,8 +151,9 @@ class Memory:
 
     def close(self) -> None:
         """Begin nothing new, and record nothing any more."""
-        if self._trim is not None:
-            self._trim.cancel()
+        for timer in (self._trim, self._aged):
+            if timer is not None:
+                timer.cancel()
         self.logs.close()
         self.archiver.close()
         self.indexer.close()
@@ -162,11 +165,18 @@ class Memory:
     def _trim_now(self) -> None:
         self._trim = None
         config = self._config()
-        most, days = config.number("store-bytes"), config.number("keep-days")
+        most, days, now = config.number("store-bytes"), config.number("keep-days"), self._now()
+        wait = self._steadiness.wait(now, self._loop.time())
+        if days and wait and self._aged is None:
+            self._aged = self._loop.call_later(wait, self._trim_aged)
         try:
-            trim(self._stores, self._now(), most, days, self._drop_segment)
+            trim(self._stores, now, most, 0 if wait else days, self._drop_segment)
         except StoreError as error:
             self._log(f"recordings are over their bounds: {error}")
+
+    def _trim_aged(self) -> None:
+        self._aged = None
+        self._trim_soon()
 
     def _drop_segment(self, session: int, start: int) -> None:
         found = self._opened(session)

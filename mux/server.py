@@ -232,8 +232,10 @@ def _wrong(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     if isinstance(error, StoreError):
         log(f"not up to date with the disk: {error}")
     elif isinstance(error, MemoryError):
-        log("out of memory: leaving it to the next server")
-        os._exit(1)  # nothing that we hold can be relied on, and all that counts is elsewhere
+        try:
+            log("out of memory: leaving it to the next server")
+        finally:  # there may be no memory for that line either
+            os._exit(1)  # nothing that we hold can be relied on, and all that counts is elsewhere
     else:
         loop.default_exception_handler(context)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from agentmux.store.errors import StoreError
-from agentmux.store.journal import Journal
+from agentmux.store.journal import SEGMENT, Journal
 from agentmux.store.marks import Marks
 from agentmux.store.records import Kind
 
@@ -89,7 +89,18 @@ class Owner(Protocol):
 class Shadow:
     """A session's emulator, there or not."""
 
-    __slots__ = ("_fed_since", "_journal", "_loop", "_owner", "_replaying", "_screen", "_segment", "_sieve", "_timer")
+    __slots__ = (
+        "_fed_since",
+        "_journal",
+        "_loop",
+        "_owner",
+        "_replaying",
+        "_saved",
+        "_screen",
+        "_segment",
+        "_sieve",
+        "_timer",
+    )
 
     def __init__(self, owner: Owner, loop: AbstractEventLoop) -> None:
         self._owner = owner
@@ -98,6 +109,7 @@ class Shadow:
         self._screen: Screen | None = None
         self._sieve = Sieve()
         self._replaying = False
+        self._saved = 0  # where the state on disk stands that a replay goes on from
         self._segment = journal.segment_start
         self._timer: TimerHandle | None = None
         self._fed_since = False
@@ -161,14 +173,18 @@ class Shadow:
         """Save the emulator's state, so that a restart replays little. Nothing is lost without it."""
         if self._screen is None:
             return
-        blob = self._screen.snapshot()
+        # What is not recorded does not move the journal's end.
+        self._save(self._screen, max(self._journal.start, self._journal.end - self._sieve.held))
+
+    def _save(self, screen: Screen, at: int) -> None:
+        blob = screen.snapshot()
         if blob is None:
             return  # in the middle of a sequence: the next time will do
         try:
-            # What is not recorded does not move the journal's end.
-            self._journal.save_snapshot(max(self._journal.start, self._journal.end - self._sieve.held), blob)
+            self._journal.save_snapshot(at, blob)
         except StoreError as error:
             self._owner.warn(f"no snapshot: {error}")
+        self._saved = at
 
     def close(self) -> None:
         """Let go of the emulator; it can be had again."""
@@ -196,6 +212,7 @@ class Shadow:
 
     def _rebuilt(self, size: Size, end: int) -> Screen:
         screen, at = self._from_snapshot(size)
+        self._saved = at
         self._screen = screen
         self._sieve.resume(screen.pending())
         self._replaying = True  # its questions were answered then
@@ -221,6 +238,9 @@ class Shadow:
             while begin < until and (data := self._journal.read(begin, min(REPLAY, until - begin))):
                 self._feed(screen, data)
                 begin += len(data)
+                # Snapshots may have failed for long, and we may be killed before the end: each server gets further.
+                if begin - self._saved >= SEGMENT and not self._sieve.held:
+                    self._save(screen, begin)
 
     def _from_snapshot(self, size: Size) -> tuple[Screen, int]:
         """Return the newest state on disk, or a blank one, and the journal offset where it stands."""

@@ -59,17 +59,15 @@ def encode_prefix(terminal: Terminal, pages: int = 0) -> bytes:
     writer = ffi.new("GhosttyWriter*")
     writer.write, writer.userdata = _write, sink
     code = lib.ghostty_snapshot_encode(terminal.h, writer[0])
-    if code not in (lib.GHOSTTY_SUCCESS, lib.GHOSTTY_IO_ERROR):  # IO_ERROR: the sink said stop
-        raise Unclonable("snapshot_encode", code)
+    if code != lib.GHOSTTY_IO_ERROR:  # the sink said stop
+        check(code, "snapshot_encode", Unclonable)
     return bytes(prefix.data[: prefix.end])
 
 
 def encode(terminal: Terminal) -> bytes:
     """Return the whole snapshot."""
     out, length = ffi.new("uint8_t**"), ffi.new("size_t*")
-    code = lib.ghostty_snapshot_encode_alloc(terminal.h, ffi.NULL, out, length)
-    if code:
-        raise Unclonable("snapshot_encode", code)
+    check(lib.ghostty_snapshot_encode_alloc(terminal.h, ffi.NULL, out, length), "snapshot_encode", Unclonable)
     return take(out, length)
 
 

@@ -14,7 +14,7 @@ import hashlib
 from . import clone
 from .errors import BadSnapshot
 from .ffi import library_path
-from .terminal import EmulatorError, Terminal
+from .terminal import EmulatorError, OutOfMemory, Terminal
 
 MAGIC = b"AMUXSNP1"
 _DIGEST = 32
@@ -69,8 +69,11 @@ def restore(blob: bytes) -> Terminal:
 
     Raises:
         BadSnapshot: as ``unseal``.
+        OutOfMemory: it may be as good as any.
     """
     try:
         return clone.decode(unseal(blob))
+    except OutOfMemory:
+        raise
     except EmulatorError as error:
         raise BadSnapshot("the snapshot cannot be decoded") from error

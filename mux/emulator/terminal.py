@@ -28,9 +28,13 @@ class EmulatorError(RuntimeError):
         self.code = code
 
 
-def check(code: int, call: str) -> None:
+class OutOfMemory(EmulatorError, MemoryError):
+    """The library could not have memory. What it was asked for may be half done."""
+
+
+def check(code: int, call: str, refused: type[EmulatorError] = EmulatorError) -> None:
     if code:
-        raise EmulatorError(call, code)
+        raise (OutOfMemory if code == lib.GHOSTTY_OUT_OF_MEMORY else refused)(call, code)
 
 
 def new_sized(ctype: str) -> Any:

@@ -128,7 +128,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("rounds", [1])
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.prove)])
 def test_a_server_without_memory_is_replaced_and_nothing_is_lost(world: World, rounds: int) -> None:
     """The server that can't have memory ends, another takes its place, programs and their output are all there."""
     world.expected_in_log += ["Traceback"]  # what a server says last is not the point

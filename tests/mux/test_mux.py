@@ -11,9 +11,11 @@ import pty
 import signal
 import socket
 import sys
+import time
 import tty
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from agentmux.mux.mux import ACTIVITY, Mux, Spec
 from agentmux.mux.peer import Peer
 from agentmux.mux.profiles import Profiles
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
-from agentmux.mux.retention import DAY
+from agentmux.mux.retention import DAY, STEADY
 from agentmux.mux.roster import ENDED
 from agentmux.mux.screen import Screen
 from agentmux.mux.session import READ, RESIZE_WAIT, SHARE, Session
@@ -1111,6 +1113,21 @@ def test_what_a_server_before_did_not_put_away_is(cold: World) -> None:
     assert [found.snippet for found in cold.stores.search.search("left")] == ["\x02left\x03 over"]
 
 
+def test_without_a_thread_it_is_tried_again_later(world: World) -> None:
+    session = world.new(name="api")
+    world.prints(session, b"first words")
+    none = ThreadPoolExecutor(1)
+    none.shutdown()  # it refuses as one does that can't have a thread: RuntimeError
+    world.loop.set_default_executor(none)
+    world.keeper.ends(session.id, 0)
+    world.loop.until(lambda: any("not put away" in line for line in world.log), "complaint", tick=0.01)
+    world.loop.set_default_executor(ThreadPoolExecutor(1))
+    other = world.new(name="web")
+    world.prints(other, b"more")
+    world.keeper.ends(other.id, 0)
+    world.loop.until(lambda: put_away(world, session) and put_away(world, other), "the archive", tick=0.01)
+
+
 def test_without_room_it_is_said_once_and_tried_again_later(world: World) -> None:
     first, second = world.new(name="first"), world.new(name="second")
     world.prints(first, b"words")
@@ -1144,7 +1161,10 @@ def test_what_is_over_the_bound_of_all_sessions_goes_the_oldest_first(world: Wor
     assert len(session.journal.read(8000, 9999)) == 4000
 
 
-def test_what_is_too_old_goes(world: World) -> None:
+def test_what_is_too_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the clock is believed, and without anything more that is put away; not while it is years ahead."""
+    began, ahead = time.time() - world.loop.clock, 0.0
+    monkeypatch.setattr(time, "time", lambda: began + ahead + world.loop.clock)
     world.config.write_text("keep-days = 2\n")
     session = world.new(name="api")
     now = world.mux.now()
@@ -1154,6 +1174,18 @@ def test_what_is_too_old_goes(world: World) -> None:
         world.mux.memory.archiver.indexed(session, session.journal.end)
         world.loop.until(lambda: put_away(world, session), "closed segment in the archive", tick=0.01)
     world.stores.database.execute("UPDATE segment SET last = ? WHERE start = 0", (now - 3 * DAY,))
+    world.loop.advance(TRIM_AFTER)
+    assert session.journal.start == 0
+    world.loop.advance(STEADY)
+    ahead = 3650.0 * DAY
+    world.loop.advance(TRIM_AFTER)
+    assert session.journal.start == 0
+    world.loop.advance(STEADY - TRIM_AFTER)
+    ahead = 0.0
+    for _ in range(2):
+        world.loop.advance(TRIM_AFTER)
+        assert session.journal.start == 0
+    world.loop.advance(STEADY)
     world.loop.advance(TRIM_AFTER)
     assert session.journal.start == 4000
 

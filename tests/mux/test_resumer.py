@@ -10,7 +10,7 @@ from clocked import Loop, strict
 
 from agentmux.mux.config import DEFAULT, Config
 from agentmux.mux.limits import LABEL, Resumption
-from agentmux.mux.resumer import Owner, Resumer
+from agentmux.mux.resumer import CATCH_UP, LOOK, Owner, Resumer
 from agentmux.mux.session import Session
 from agentmux.mux.sessionerrors import InputFull, NothingToSend, NotRunning
 from agentmux.mux.verdict import Reading, Source, Status, Verdict
@@ -83,3 +83,61 @@ def test_a_prompt_that_fails_cancels_and_the_next_limit_counts(loop: Loop, fails
         assert host.told == ["scheduled", "cancelled" if fails else "acted"] * number
         assert len(settled) == number and host.sent == ["continue"] * (0 if fails else number)
         session.verdict = Limited(loop.clock).verdict
+
+
+class Walled(Host):
+    """A mux whose clock on the wall is set, while the loop's goes on."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return self.loop.clock + self.ahead
+
+
+@pytest.mark.parametrize("asleep", [8 * LOOK, 3600.0, 3.2e8])
+def test_after_a_sleep_or_a_jump_ahead_a_session_goes_on_at_the_next_look_and_once(loop: Loop, asleep: float) -> None:
+    """The loop's clock stood still meanwhile; that the clock goes back then changes nothing."""
+    host, session = Walled(loop, None), Limited(loop.clock + 8 * LOOK)
+    resumer = Resumer(cast(Owner, host), lambda _: None)
+    resumer.changed(cast(Session, session))
+    host.ahead = asleep
+    loop.advance(LOOK)
+    loop.advance(CATCH_UP)
+    assert host.told == ["scheduled", "acted"]
+    for ahead in (0.0, asleep, -asleep):
+        host.ahead = ahead
+        for _ in range(5):
+            resumer.changed(cast(Session, session))
+            loop.advance(LOOK)
+    assert (host.told, host.sent) == (["scheduled", "acted"], ["continue"])
+
+
+@pytest.mark.parametrize("back", [30.0, 1800.0])
+def test_a_clock_that_was_set_back_delays_until_it_says_so_again_and_no_longer(loop: Loop, back: float) -> None:
+    host, session = Walled(loop, None), Limited(loop.clock)
+    resumer = Resumer(cast(Owner, host), lambda _: None)
+    resumer.changed(cast(Session, session))
+    host.ahead = -back
+    for _ in range(int((60 + back) // 10) - 1):
+        loop.advance(10.0)
+    assert host.sent == []
+    loop.advance(10.0)
+    loop.advance(CATCH_UP)
+    assert (host.told, host.sent) == (["scheduled", "acted"], ["continue"])
+
+
+def test_a_clock_that_is_right_again_before_anybody_looked_fires_nothing_early(loop: Loop) -> None:
+    host, session = Walled(loop, None), Limited(loop.clock)
+    session.verdict = Limited(loop.clock + 4 * LOOK).verdict
+    resumer = Resumer(cast(Owner, host), lambda _: None)
+    resumer.changed(cast(Session, session))
+    loop.advance(LOOK / 2)
+    host.ahead = 3.2e8
+    loop.advance(LOOK / 4)
+    host.ahead = 0.0
+    for _ in range(3):
+        loop.advance(LOOK)
+    assert host.sent == []
+    loop.advance(2 * LOOK)
+    loop.advance(CATCH_UP)
+    assert host.sent == ["continue"]

@@ -2,6 +2,8 @@
 
 import hashlib
 import random
+import subprocess
+import sys
 
 import pytest
 import zstandard
@@ -108,3 +110,30 @@ def test_a_sealed_payload_that_is_no_snapshot_is_refused(payload: bytes) -> None
     body = snapshot._library() + payload
     with pytest.raises(BadSnapshot):
         Screen.restore(snapshot.MAGIC + hashlib.sha256(body).digest() + body)
+
+
+MEMORY = """
+import resource
+from agentmux.mux.screen import Screen
+screen = Screen((200, 50), scrollback_bytes=50 << 20)
+screen.feed(b"".join(b"\\x1b[3%dmline %d\\x1b[0m of many\\r\\n" % (n % 8, n) for n in range(100_000)))
+blob = screen.snapshot()
+with open("/proc/self/statm") as file:
+    now = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now, resource.RLIM_INFINITY))
+for take in (screen.snapshot, lambda: Screen.restore(blob, scrollback_bytes=50 << 20)):
+    kept = []
+    try:
+        while len(kept) < 100:
+            kept.append(take())
+    except MemoryError:
+        kept.clear()
+        print("out of memory")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_without_memory_a_snapshot_is_neither_left_out_nor_called_bad() -> None:
+    """It is told as what it is: a server that took no snapshots any more would leave the next one all to replay."""
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("out of memory\n" * 2, "")

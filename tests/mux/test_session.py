@@ -41,7 +41,7 @@ from agentmux.mux.verdict import Reading, Source, Status, Verdict
 from agentmux.store.database import Database
 from agentmux.store.errors import JournalFull
 from agentmux.store.inbox import CAPACITY, Inbox, Phase
-from agentmux.store.journal import Chunk, Journal
+from agentmux.store.journal import SEGMENT, Chunk, Journal
 from agentmux.store.marks import Marks, records
 from agentmux.store.records import Kind, encode_size
 from agentmux.store.sessions import Sessions
@@ -586,6 +586,21 @@ def test_a_rebuilt_screen_is_the_live_one(session: Session, program: Program, ho
     from_scratch = host.another(session)
     assert from_scratch.screen.dump(history=500) == live
     from_scratch.close()
+
+
+def test_a_long_replay_is_saved_on_the_way(session: Session, host: Host) -> None:
+    """Where no snapshot was made for long, who rebuilds the screen makes some: the next one has less to do."""
+    line = b"".join(b"\x1b[3%dmline %d\x1b[0m " % (number % 8, number) for number in range(999)) + b"\r\n"
+    while session.journal.end < 2.5 * SEGMENT:
+        session.journal.append(line * 20)
+    live = session.screen.dump(history=500)
+    saved = session.journal._snapshots()
+    assert len(saved) == 2
+    assert SEGMENT <= saved[0] < session.journal.end - SEGMENT <= saved[1] < session.journal.end
+    rebuilt = host.another(session)
+    assert rebuilt.screen.dump(history=500) == live
+    assert rebuilt.journal._snapshots() == saved
+    rebuilt.close()
 
 
 def test_a_replay_changes_the_size_where_it_changed(session: Session, program: Program, host: Host) -> None:
