@@ -1120,7 +1120,7 @@ def test_without_a_thread_it_is_tried_again_later(world: World) -> None:
     none.shutdown()  # it refuses as one does that can't have a thread: RuntimeError
     world.loop.set_default_executor(none)
     world.keeper.ends(session.id, 0)
-    world.loop.until(lambda: any("not put away" in line for line in world.log), "complaint", tick=0.01)
+    world.loop.until(lambda: any("not put away" in line for line in world.logged), "complaint", tick=0.01)
     world.loop.set_default_executor(ThreadPoolExecutor(1))
     other = world.new(name="web")
     world.prints(other, b"more")
