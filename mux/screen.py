@@ -269,10 +269,6 @@ class Screen:
         return self._terminal.mode(1004)
 
     @property
-    def application_cursor(self) -> bool:
-        return self._terminal.mode(1)
-
-    @property
     def synchronized(self) -> bool:
         """Whether the program is in the middle of an update (mode 2026). Nothing ends it but the program."""
         return self._terminal.mode(2026)
@@ -409,10 +405,6 @@ class Screen:
     def view(self, size: tuple[int, int], top: int = 0) -> "View":
         """Return a window on this screen for a viewer whose terminal has another size."""
         return View(self, size, top)
-
-    def render(self, size: tuple[int, int]) -> bytes:
-        """Return a whole frame for a terminal of that size; see ``View.frame``."""
-        return View(self, size).frame()
 
     def _watched(self) -> "Source":
         if self._source is None:

@@ -318,23 +318,6 @@ class Journal:
         except OSError:
             return False
 
-    def truncate(self, end: int) -> None:
-        """Forget everything from offset ``end`` on, and the snapshots that knew it.
-
-        Raises:
-            OutsideJournal: ``end`` is below ``start``, in a segment that was put away, or over the present end.
-            JournalError: a file could not be cut.
-        """
-        if not max(self.start, *self._archived.values(), 0) <= end <= self.end:
-            raise OutsideJournal(self.path, end, self.start, self.end)
-        try:
-            for offset in self._snapshots():
-                if offset > end:
-                    self._unlink(self._snapshot(offset))
-            self._cut(end)
-        except OSError as error:
-            raise self._failed(error) from error
-
     def _cut(self, end: int) -> None:
         """Make the journal end at ``end``: first as we know it, then the files.
 

@@ -17,7 +17,7 @@ from .ffi import ffi
 from .terminal import Terminal
 
 _ALTERNATE, _PRIMARY = b"\x1b[?1049h", b"\x1b[?47l"
-_ORIGIN, _NO_ORIGIN = b"\x1b[?6h", b"\x1b[?6l"
+_ORIGIN = b"\x1b[?6h"
 _RESTORE_CURSOR = b"\x1b8"
 _PROTECTED, _UNPROTECTED, _SPA, _EPA = b'\x1b[1"q', b'\x1b[0"q', b"\x1bV", b"\x1bW"
 DEFAULT_SHAPE = 2

@@ -96,14 +96,13 @@ def test_title_cwd_cursor_and_modes() -> None:
     asked = [
         "bracketed_paste",
         "focus_reporting",
-        "application_cursor",
         "synchronized",
         "mouse_tracking",
         "kitty_flags",
         "alternate",
     ]
     assert not any(getattr(screen, name) for name in asked)
-    screen.feed(b"\x1b[?2004;1004;1;2026;1002;1049h\x1b[>5u")
+    screen.feed(b"\x1b[?2004;1004;2026;1002;1049h\x1b[>5u")
     assert all(getattr(screen, name) for name in asked)
 
 

@@ -144,7 +144,7 @@ def _looked_at(screen: Screen, how: int) -> None:
     for text in (screen.title, screen.cwd, *plain):
         text.encode()
     screen.view((20, 5), 1).frame()
-    screen.render((200, 60))
+    screen.view((200, 60)).frame()
     screen.input_modes()
     screen.colours()
     screen.keys(["C-c", "Up", "M-S-F5", "é"])
