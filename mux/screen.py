@@ -246,9 +246,7 @@ class Screen:
 
     @property
     def cursor(self) -> Cursor:
-        get = self._terminal.get
-        x, y = get("CURSOR_X", "uint16_t"), get("CURSOR_Y", "uint16_t")
-        return Cursor(x, y, bool(get("CURSOR_VISIBLE", "bool")))
+        return Cursor(*self._terminal.cursor(), self._terminal.cursor_visible())
 
     @property
     def alternate(self) -> bool:
@@ -287,7 +285,7 @@ class Screen:
     @property
     def kitty_flags(self) -> int:
         """The kitty keyboard protocol's flags, 0 while it is off."""
-        return int(self._terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t"))
+        return self._terminal.kitty_flags()
 
     @property
     def history_rows(self) -> int:

@@ -94,7 +94,7 @@ def _indexed(base: int, index: int) -> str:
     return f"{base}8;5;{index}"
 
 
-_styles: dict[bytes, bytes] = {}
+_styles: dict[bytes, bytes] = {}  # what ``sgr`` has made of a style's bytes
 
 
 def _made(kind: str) -> Any:
