@@ -28,8 +28,8 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import TypeAlias
 
-from .archive import Archive, delete_files
-from .errors import NO_ROOM, JournalError, JournalFull, OutsideJournal
+from .archive import Archive, delete_files, file_of
+from .errors import NO_ROOM, JournalError, JournalFull, OutsideJournal, reason
 
 SEGMENT = 8 << 20
 """Bytes in a full segment: what is replayed at most after the snapshot made at its end."""
@@ -416,10 +416,10 @@ class Journal:
             raise self._failed(error) from error
 
     def _file(self, start: int) -> str:
-        return f"{self.path}/{start:020d}.raw"
+        return file_of(self.path, start, "raw")
 
     def _snapshot(self, offset: int) -> str:
-        return f"{self.path}/{offset:020d}.snap"
+        return file_of(self.path, offset, "snap")
 
     def _snapshots(self) -> list[int]:
         """Return the offsets that there are snapshots for, ascending."""
@@ -431,7 +431,6 @@ class Journal:
             os.unlink(path)
 
     def _failed(self, error: OSError) -> JournalError:
-        reason = (error.strerror or str(error)).lower()
         if error.errno in NO_ROOM:
-            return JournalFull(self.path, reason)
-        return JournalError(self.path, reason)
+            return JournalFull(self.path, reason(error))
+        return JournalError(self.path, reason(error))
