@@ -14,7 +14,9 @@ from .tools import SIZE, Problem, Stage, Terminal, run_timed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, Self
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Contender:
@@ -38,7 +40,7 @@ class Contender:
     def _variables(self) -> dict[str, str]:
         return {}
 
-    def another(self, server: str) -> Contender:
+    def another(self, server: str) -> Self:
         """Return the same program with a server of that name, not started yet."""
         return type(self)(self.stage, self.program, server)
 
@@ -115,7 +117,8 @@ class Agentmux(Contender):
         words = line.removeprefix(b"#!").split()
         return os.fsdecode(words[0]) if line.startswith(b"#!/") and words else sys.executable
 
-    def _argv(self, *words: str) -> list[str]:
+    def argv(self, *words: str) -> list[str]:
+        """Return the command line of any command."""
         return [self.program, "-L", self.server, *words]
 
     def version(self) -> str:
@@ -123,23 +126,30 @@ class Agentmux(Contender):
 
     def new_argv(self, session: str, argv: Sequence[str], *options: str) -> list[str]:
         size = ["-x", str(SIZE[0]), "-y", str(SIZE[1])]
-        return self._argv("new", "-d", "-s", session, *size, *options, "--", *argv)
+        return self.argv("new", "-d", "-s", session, *size, *options, "--", *argv)
 
     def unrecorded_argv(self, session: str, argv: Sequence[str]) -> list[str]:
         """Return the command that starts a session of which nothing is kept."""
         return self.new_argv(session, argv, "--no-record")
 
     def attach_argv(self, session: str) -> list[str]:
-        return self._argv("attach", "-t", session)
+        return self.argv("attach", "-t", session)
 
     def list_argv(self) -> list[str]:
-        return self._argv("ls")
+        return self.argv("ls")
 
     def has_argv(self, session: str) -> list[str]:
-        return self._argv("has", "-t", session)
+        return self.argv("has", "-t", session)
 
     def send_argv(self, session: str, text: str) -> list[str]:
-        return self._argv("send", "-t", session, text)
+        return self.argv("send", "-t", session, text)
+
+    def within(self, measure: str, *words: str) -> list[str]:
+        """Return what has agentmux's interpreter run ``main`` of a measure's file, with these words as arguments."""
+        code = (
+            f"import sys; sys.path.append(sys.argv.pop(1)); from benchmarks.measures import {measure}; {measure}.main()"
+        )
+        return [self.python, "-I", "-c", code, ROOT, *words]
 
     def hook_argv(self) -> list[str]:
         """Return the command that an agent's hook runs."""
@@ -159,7 +169,7 @@ class Agentmux(Contender):
 
     def has_dashboard(self) -> bool:
         """Return whether this version has one."""
-        argv = self._argv("dashboard", "--help")
+        argv = self.argv("dashboard", "--help")
         return not subprocess.run(argv, env=self.env, capture_output=True, timeout=30).returncode
 
     def command(self, *words: str) -> None:
@@ -168,11 +178,11 @@ class Agentmux(Contender):
         Raises:
             Problem: it did not.
         """
-        run_timed(self._argv(*words), self.env)
+        run_timed(self.argv(*words), self.env)
 
     def reading(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a command whose output is to be read."""
-        return subprocess.Popen(self._argv(*words), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        return subprocess.Popen(self.argv(*words), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
     def output(self, *words: str) -> bytes:
         """Return what a command prints."""

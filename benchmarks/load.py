@@ -1,7 +1,7 @@
 """The load: many sessions, clients and dashboards on one server for a long time, and whether anything grows or is lost.
 
     python benchmarks/load.py [--sessions 300] [--minutes 60] [--clients 20] [--dashboards 3] [--agents N]
-                              [--out load.jsonl] [--agentmux PATH]
+                              [--every SECONDS] [--out FILE] [--agentmux PATH]
 
 It runs in private folders and ends everything that it started. Unless ``--agentmux`` names a console script, the
 checkout is installed into a temporary environment. Real agents need AGENTMUX_TEST_AGENTS (see CONTRIBUTING.md) and the
@@ -18,10 +18,10 @@ Who is there:
 - readers of all events, dashboards, and two sessions for the probes;
 - at each sample, a session that prints some lines and ends.
 
-FILE gets a line of JSON for the run, one for each sample and one for the end, and a picture of it is put beside it
-(``benchmarks/plot.py`` draws one of a run that is not over, too); memory is in MiB, what is on disk in MB, latency in
-milliseconds, CPU in percent of a core. The scrollback of a session is
-limited to ``SCROLLBACK`` bytes, so that it is full long before a slope is drawn, through all but the first quarter.
+FILE, ``load.jsonl`` by default, gets a line of JSON for the run, one for each sample and one for the end, and a picture
+of it is put beside it (``benchmarks/plot.py`` draws one of a run that is not over, too); memory is in MiB, what is on
+disk in MB, latency in milliseconds, CPU in percent of a core. The scrollback of a session is limited to ``SCROLLBACK``
+bytes, so that it is full long before a slope is drawn, through all but the first quarter.
 
 The status is 0 if nothing was lost: each session's log has what its program wrote, byte for byte (in shells: each line
 sent, once, in order); the API has seen each prompt once; nobody who looked on died; server and keeper are the ones they
@@ -32,11 +32,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import json
 import os
-import platform
-import signal
 import sys
 from dataclasses import asdict, dataclass, field
 from time import monotonic, sleep
@@ -51,8 +48,7 @@ from benchmarks.underload import crowd, players, probes, prompting, sampler, tre
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
-    from typing import Any, NoReturn
+    from typing import Any
 
 RECORDINGS = os.path.join(ROOT, "tests", "recordings")
 
@@ -163,12 +159,12 @@ class Load:
             size = SMALLER if watches else tools.SIZE
             argv += ["--read-only"] if watches else []
             found.append(crowd.Watcher(f"client{number}", argv, size, comes_back=True))
-        base = [self.ours.program, "-L", self.ours.server]
-        found.append(crowd.Watcher("events", [*base, "events", "--json"]))
+        found.append(crowd.Watcher("events", self.ours.argv("events", "--json")))
         if self.options.dashboards and not self.ours.has_dashboard():
             self.notes.append("this version has no dashboard: none was started")
         elif self.options.dashboards:
-            found += [crowd.Watcher(f"dashboard{n}", [*base, "dashboard"]) for n in range(self.options.dashboards)]
+            argv = self.ours.argv("dashboard")
+            found += [crowd.Watcher(f"dashboard{n}", argv) for n in range(self.options.dashboards)]
         return found
 
     # -- the run
@@ -395,14 +391,12 @@ def main() -> int:
     options = parser.parse_args()
     if options.agents is None:
         options.agents = prompting.available()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    tools.end_cleanly()
     with tools.Stage(quick=False) as stage, open(options.out, "w") as out:
         script = os.path.abspath(options.agentmux) if options.agentmux else contenders.install(stage, ROOT)
         ours = contenders.Agentmux(stage, script, "load")
-        machine = f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs"
-        date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        facts = {"kind": "run", "date": date, "machine": machine, "version": ours.version(), **vars(options)}
+        facts = {"kind": "run", "date": tools.now(), "machine": tools.machine(), "version": ours.version()}
+        facts |= vars(options)
         out.write(json.dumps(facts) + "\n")
         load = Load(stage, ours, options)
         try:
@@ -428,10 +422,6 @@ def show(summary: dict[str, Any]) -> None:
     lines += ["", f"lost: {len(summary['lost'])}", *(f"  {line}" for line in summary["lost"])]
     lines += [f"note: {line}" for line in summary["notes"]]
     sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

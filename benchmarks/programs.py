@@ -37,6 +37,9 @@ END = b"end-of-block-%d."
 
 BLOCK = 1 << 16
 
+RULE = "─" * 80
+"""A line across an agent's screen."""
+
 
 class TimeUp(Exception):
     """The order's time is over, or the benchmark has seen enough."""
@@ -88,9 +91,6 @@ def produce(link: socket.socket) -> None:
         link.sendall(json.dumps({"bytes": done, "seconds": took}).encode() + b"\n")
         if order["number"]:
             os.write(1, b"\x1b[0m\r\n" + END % order["number"] + b"\r\n")
-
-
-RULE = "─" * 80
 
 
 def paint(spinner: str = "", footer: str = "? for shortcuts") -> None:

@@ -56,11 +56,8 @@ targets missed; 1 when something was left behind or failed; what failed is noted
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
-import signal
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -83,11 +80,6 @@ from benchmarks.measures import (  # noqa: E402
     status,
     throughput,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
-    from typing import NoReturn
 
 MEASURES = {
     "commands": commands.run,
@@ -114,16 +106,15 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=MEASURES, help=", ".join(MEASURES))
     parser.add_argument("--agentmux", metavar="PATH", help="an installed console script instead of this checkout")
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    tools.end_cleanly()
     lines: list[table.Line] = []
     load = os.getloadavg()
     with tools.Stage(quick=options.quick) as stage:
         script = os.path.abspath(options.agentmux) if options.agentmux else contenders.install(stage, ROOT)
         everybody = contenders.gather(stage, script)
         facts = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs",
+            "date": tools.now(),
+            "machine": tools.machine(),
             "quick": options.quick,
             "versions": {one.name: one.version() for one in everybody},
             "folders": [stage.runtime, stage.home],
@@ -148,10 +139,6 @@ def main() -> int:
         sys.stdout.write("".join(f"missed: {name}\n" for name in missed))
         sys.stdout.write("".join(f"note: {note}\n" for note in stage.notes))
     return 1 if stage.left_behind or any("agentmux" in note for note in stage.notes) else 0
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ class Panel:
 
     title: str
     unit: str
-    curves: Sequence[Curve] = field(default_factory=tuple)
+    curves: Sequence[Curve] = ()
 
 
 def ticks(least: float, most: float, count: int = 4) -> list[float]:

@@ -6,9 +6,11 @@ It is long because each measure needs most of them, and none has another use.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import json
 import os
+import platform
 import select
 import shutil
 import signal
@@ -19,11 +21,15 @@ import sys
 import tempfile
 import termios
 from time import monotonic, perf_counter, sleep
+from typing import TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from types import FrameType
+    from typing import Any, NoReturn
+
+T = TypeVar("T")
 
 SIZE = (120, 40)
 """Columns and rows of every terminal."""
@@ -209,16 +215,16 @@ class Actor:
         return self._link.fileno()
 
     def order(self, **what: str | int | float) -> None:
-        """Ask a producer for output."""
+        """Send an order: what each program takes stands in programs.py and players.py."""
         self._link.sendall(json.dumps({"number": 0, **what}).encode() + b"\n")
 
     def answer(self, timeout: float = 120.0) -> tuple[int, float]:
-        """Return (bytes, seconds) of the finished order."""
+        """Return (bytes, seconds) of what an order has printed, when that is over."""
         said = self.said(timeout)
         return int(said["bytes"]), float(said["seconds"])
 
     def said(self, timeout: float = 120.0) -> dict[str, Any]:
-        """Return what it says of the finished order."""
+        """Return what it says of an order, when that is over."""
         self._link.settimeout(timeout)
         try:
             line = self._lines.readline()
@@ -396,9 +402,37 @@ def cpu(pids: Iterable[int]) -> tuple[int, float]:
     return ticks, milliseconds
 
 
-def median(values: Sequence[float]) -> float:
-    """Return the median."""
-    return statistics.median(values)
+def rotated(them: Sequence[T], by: int) -> Sequence[T]:
+    """Return all of them, in turns: beginning with another one each time, so that nobody always follows the same."""
+    first = by % len(them) if them else 0
+    return [*them[first:], *them[:first]]
+
+
+def busy(pids: Collection[int], seconds: float, rest: Callable[[float], object] = sleep) -> float:
+    """Return what the processes use for some time, which ``rest`` lets pass, in percent of a core."""
+    before, began = cpu(pids)[1], monotonic()
+    rest(seconds)
+    return (cpu(pids)[1] - before) / (monotonic() - began) / 10
+
+
+def machine() -> str:
+    """Return what this runs on, in words."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs"
+
+
+def now() -> str:
+    """Return date and time, UTC, as ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def end_cleanly() -> None:
+    """Have SIGTERM and SIGHUP end this process as Ctrl-C does: with everything that it has started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def percentile(values: Sequence[float], part: float) -> float:

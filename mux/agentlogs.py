@@ -174,7 +174,7 @@ class AgentLogs:
         if known == place:
             return
         try:
-            self._stores.usage.read(session.id, place, _answers(own))
+            self._stores.usage.add(session.id, _answers(own), place)
         except StoreError as error:
             session.warn(f"the log of its agent is not read: {error}")
             return

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Rgb = tuple[int, int, int]
+    from .sgr import Rgb
 
 CLIPBOARD_LIMIT = 1 << 20
 """Bytes of text that are put into a clipboard. Terminals drop or cut more than that."""

@@ -38,7 +38,6 @@ KINDS = {
 }
 
 _FRAME = re.compile(r"[ ─━▄▀╹╰╯╭╮]+\Z")
-_BLANK = re.compile(r"\s+")
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufe0e\ufe0f]+")
 
 

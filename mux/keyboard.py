@@ -14,7 +14,7 @@ EVENTS, ALTERNATES, ALL_KEYS, TEXT = 2, 4, 8, 16
 
 _META = 32
 _SEQUENCE = re.compile(rb"\x1b\[([0-9;:]*)([A-HPQRSu~])")
-_ENTER, _TAB, _ESCAPE, _SPACE, _BACKSPACE = 13, 9, 27, 32, 127
+_ENTER, _TAB, _SPACE, _BACKSPACE = 13, 9, 32, 127
 _PRIVATE = range(57344, 63744)  # kitty's codes for keys without a character
 
 # kitty's codes: the keypad as characters, and keys that have a legacy sequence (number, final).

@@ -40,8 +40,8 @@ LONG_WAIT = 0.5
 SHIFT, ALT, CTRL, LOCKS = 1, 2, 4, 64 | 128
 """Modifier bits, as in the parameter of a key sequence less one. Locks are caps lock and num lock."""
 
-PRESS, REPEAT, RELEASE = 1, 2, 3
-"""kitty's key events."""
+PRESS, RELEASE = 1, 3
+"""kitty's key events. Between them is a key that repeats, which counts as pressed."""
 
 PASTE_START, PASTE_END = b"\x1b[200~", b"\x1b[201~"
 _ESC = b"\x1b"

@@ -22,6 +22,8 @@ from .screenevents import (
     ScreenEvent,
     TitleChanged,
 )
+from .sgr import Rgb
+from .size import clamped
 
 if TYPE_CHECKING:
     from .emulator.frames import Source
@@ -47,9 +49,6 @@ __all__ = [
     "View",
 ]
 
-MAX_SIZE = (1000, 500)
-"""Largest size in columns and rows: a huge one makes the library corrupt itself or the kernel kill the server."""
-
 SCROLLBACK = 10_000_000
 """Bytes of scrollback kept unless told otherwise: 13 700 rows of 80 columns, 5 400 of 200."""
 
@@ -57,8 +56,6 @@ KEPT = 1 << 16
 """Bytes of the last dump's two parts that are each kept while nothing changes: who comes then gets them again."""
 
 _LOST_SEQUENCE = b"\x1b]9999;"  # stands in for the start of a string too long to be kept: terminals swallow the rest
-
-Rgb = tuple[int, int, int]
 
 
 class Colours(NamedTuple):
@@ -99,7 +96,7 @@ class Screen:
     ) -> None:
         from .emulator.terminal import Terminal
 
-        self._start(Terminal.blank(_clamped(size)), scrollback_bytes, on_reply, on_event)
+        self._start(Terminal.blank(clamped(size)), scrollback_bytes, on_reply, on_event)
         self.set_colours(*DEFAULT_COLOURS)
 
     @classmethod
@@ -172,8 +169,8 @@ class Screen:
         self._changed()
 
     def resize(self, size: tuple[int, int]) -> None:
-        """Change the size in columns and rows, clamped to 1 by 1 up to MAX_SIZE. The primary screen reflows."""
-        size = _clamped(size)
+        """Change the size in columns and rows, clamped as ``size.clamped`` has it. The primary screen reflows."""
+        size = clamped(size)
         if size != self._size:
             self._size = self._box.size = size
             self._resize_terminal(size)
@@ -246,9 +243,7 @@ class Screen:
 
     @property
     def cursor(self) -> Cursor:
-        get = self._terminal.get
-        x, y = get("CURSOR_X", "uint16_t"), get("CURSOR_Y", "uint16_t")
-        return Cursor(x, y, bool(get("CURSOR_VISIBLE", "bool")))
+        return Cursor(*self._terminal.cursor(), self._terminal.cursor_visible())
 
     @property
     def alternate(self) -> bool:
@@ -269,10 +264,6 @@ class Screen:
         return self._terminal.mode(1004)
 
     @property
-    def application_cursor(self) -> bool:
-        return self._terminal.mode(1)
-
-    @property
     def synchronized(self) -> bool:
         """Whether the program is in the middle of an update (mode 2026). Nothing ends it but the program."""
         return self._terminal.mode(2026)
@@ -291,7 +282,7 @@ class Screen:
     @property
     def kitty_flags(self) -> int:
         """The kitty keyboard protocol's flags, 0 while it is off."""
-        return int(self._terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t"))
+        return self._terminal.kitty_flags()
 
     @property
     def history_rows(self) -> int:
@@ -410,10 +401,6 @@ class Screen:
         """Return a window on this screen for a viewer whose terminal has another size."""
         return View(self, size, top)
 
-    def render(self, size: tuple[int, int]) -> bytes:
-        """Return a whole frame for a terminal of that size; see ``View.frame``."""
-        return View(self, size).frame()
-
     def _watched(self) -> "Source":
         if self._source is None:
             from .emulator.frames import Source
@@ -470,7 +457,7 @@ class View:
         from .emulator.frames import Window
 
         self._screen = screen
-        self._window = Window(_clamped(size), top)
+        self._window = Window(clamped(size), top)
 
     @property
     def offset(self) -> tuple[int, int]:
@@ -487,7 +474,7 @@ class View:
 
     def resize(self, size: tuple[int, int]) -> None:
         """Give the window another size; the next frame draws everything."""
-        self._window.size = _clamped(size)
+        self._window.size = clamped(size)
         self._window.forget()
 
     def redraw(self) -> None:
@@ -514,11 +501,6 @@ class Rows:
     def changed(self, screen: Screen) -> dict[int, str]:
         """Return the rows of ``screen`` that are not what they were; all at first, and when the size is another one."""
         return self._rows.changed(screen._watched())
-
-
-def _clamped(size: tuple[int, int]) -> tuple[int, int]:
-    columns, rows = size
-    return max(1, min(columns, MAX_SIZE[0])), max(1, min(rows, MAX_SIZE[1]))
 
 
 def _is_dark(colour: Rgb) -> bool:

@@ -760,11 +760,6 @@ class Session:
         self._recorder.note(Kind.PROMPT, text[:LONGEST])
 
     @property
-    def input_waiting(self) -> int:
-        """Bytes that the program has not taken yet."""
-        return self._input.size
-
-    @property
     def input_high(self) -> bool:
         """Whether whoever types a lot should wait."""
         return self._input.high

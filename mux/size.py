@@ -16,8 +16,7 @@ FLOOR: Size = (20, 5)
 a client that reports 0x0 has no size at all."""
 
 CEILING: Size = (1000, 500)
-"""Larger ones are clamped: the emulator's memory is columns times rows."""
-
+"""Larger ones are clamped: the emulator's memory is columns times rows, and a huge size makes it corrupt itself."""
 
 LARGEST = 9999
 """Columns or rows of a terminal that are believed: what is drawn there grows with them."""

@@ -10,6 +10,8 @@ import mmap
 import os
 from dataclasses import dataclass
 
+import zstandard
+
 from .blobs import Blobs, Written
 from .database import Database
 from .errors import StoreBroken, StoreError
@@ -18,6 +20,11 @@ from .records import Scan
 _LEVEL = 3
 MARKS_LIMIT = 1 << 26
 """Bytes of marks of one segment: more than its file ever has."""
+
+
+def file_of(folder: str, offset: int, kind: str) -> str:
+    """Return the path of a file of a journal's: ``raw`` and ``marks`` begin at that offset, ``snap`` was made there."""
+    return f"{folder}/{offset:020d}.{kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +46,13 @@ def pack(blobs: Blobs, folder: str, start: int) -> Packed:
     Raises:
         StoreError: a file can't be read, or there is no room.
     """
-    import zstandard  # as in blobs.py
-
     try:
         marks = b""
-        if os.path.exists(path := f"{folder}/{start:020d}.marks"):
+        if os.path.exists(path := file_of(folder, start, "marks")):
             with open(path, "rb") as file:
                 marks = file.read()
         with (
-            open(f"{folder}/{start:020d}.raw", "rb") as file,
+            open(file_of(folder, start, "raw"), "rb") as file,
             mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped,
         ):
             output = blobs.write(mapped)
@@ -68,7 +73,7 @@ def delete_files(folder: str, start: int) -> None:
     """
     for kind in ("marks", "raw"):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{folder}/{start:020d}.{kind}")
+            os.unlink(file_of(folder, start, kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +163,6 @@ class Archive:
         Raises:
             StoreError: likewise.
         """
-        import zstandard
-
         (compressed,) = self._row("marks", start)
         try:
             return zstandard.ZstdDecompressor().decompress(compressed, max_output_size=MARKS_LIMIT)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .database import copy
-from .errors import NO_ROOM, StoreError
+from .errors import NO_ROOM, StoreError, reason
 
 FOLDERS = ("sessions", "blobs")
 """What there is besides the database. No segment may be put away meanwhile: see ``write``."""
@@ -62,7 +62,7 @@ def write(folder: str, path: str, progress: Callable[[float], object] = lambda p
         raise
     except OSError as error:
         hint = "free some space, or choose another place" if error.errno in NO_ROOM else ""
-        raise StoreError(f"no backup to {path}: {(error.strerror or str(error)).lower()}", hint) from error
+        raise StoreError(f"no backup to {path}: {reason(error)}", hint) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(partial)

@@ -23,8 +23,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+import zstandard
+
 from .database import Database
-from .errors import NO_ROOM, BlobBroken, BlobMissing, StoreError, StoreFull
+from .errors import NO_ROOM, BlobBroken, BlobMissing, StoreError, StoreFull, reason
 from .folders import aside, private_folder
 
 T = TypeVar("T")
@@ -149,8 +151,6 @@ class Blobs:
 
     def _read(self, digest: bytes) -> tuple[bytes, int]:
         """Return the content, and how many bytes it takes on disk."""
-        import zstandard  # 15 ms that a server spends when it needs a blob, not at its start
-
         path = self._path(digest)
         try:
             with open(path, "rb") as file:
@@ -281,8 +281,13 @@ class Blobs:
         return count, size, stored
 
     def _path(self, digest: bytes) -> str:
-        name = digest.hex()
-        return f"{self._folder}/{name[:2]}/{name[2:]}.zst"
+        return path_of(self._folder, digest)
+
+
+def path_of(folder: str, digest: bytes) -> str:
+    """Return where the blob with that digest is, in the folder of all blobs."""
+    name = digest.hex()
+    return f"{folder}/{name[:2]}/{name[2:]}.zst"
 
 
 def finished(work: Work[T], progress: Callable[[float], object] = lambda part: None) -> T:
@@ -297,8 +302,6 @@ def finished(work: Work[T], progress: Callable[[float], object] = lambda part: N
 
 def _write_file(path: str, data: Content) -> int:
     """Write ``data`` compressed and synced to a new file, make its folder if need be; return the bytes on disk."""
-    import zstandard
-
     frame = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(size=len(data))
     stored = 0
     with contextlib.suppress(FileExistsError):
@@ -334,4 +337,4 @@ def _sync(folder: str) -> None:
 def _failed(path: str, error: OSError) -> StoreError:
     if error.errno in NO_ROOM:
         return StoreFull(path)
-    return StoreError(f"the blob {path} failed: {(error.strerror or str(error)).lower()}", hint="check disk and rights")
+    return StoreError(f"the blob {path} failed: {reason(error)}", hint="check disk and rights")

@@ -13,6 +13,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write says that found no room: disk, quota or file size limit."""
 
 
+def reason(error: OSError) -> str:
+    """Return what the system says, fit to end a ``problem``."""
+    return (error.strerror or str(error)).lower()
+
+
 class StoreError(Exception):
     """Something on disk is not as it should be.
 

@@ -39,7 +39,7 @@ import os
 import struct
 from dataclasses import dataclass
 
-from .errors import StoreError
+from .errors import StoreError, reason
 
 CAPACITY = 64 << 10
 """Bytes in one batch. A pty gives at most about 4 KiB per read, so this is many reads, one journal write."""
@@ -62,11 +62,10 @@ CAPACITY = 64 << 10
 # phase IDLE, and the data beyond `filled` says by itself whether it is there.
 _MAGIC = b"amuxbox1"
 _HEAD = 64
-_CAPACITY = struct.Struct("<I")
-_CAPACITY_AT = 8
-_BATCH = struct.Struct("<qQII")
-_BATCH_AT = 16
 _WORD = struct.Struct("<I")
+_BATCH = struct.Struct("<qQII")
+_CAPACITY_AT = 8
+_BATCH_AT = 16
 _FILLED_AT = 32
 _ATTEMPTS_AT = 36
 _PHASE_AT = 40
@@ -137,7 +136,7 @@ class Inbox:
                 if fd >= 0:
                     os.close(fd)
         except OSError as error:
-            raise StoreError(f"can't make the inbox {path}: {(error.strerror or str(error)).lower()}") from error
+            raise StoreError(f"can't make the inbox {path}: {reason(error)}") from error
         self._room = memoryview(self._file)[_HEAD:]
         self._wipe = memoryview(_SENTINEL * capacity)
         self.filled = 0
@@ -156,7 +155,7 @@ class Inbox:
             if (
                 os.fstat(fd).st_size == _HEAD + self.capacity
                 and head.startswith(_MAGIC)
-                and _CAPACITY.unpack_from(head, _CAPACITY_AT)[0] == self.capacity
+                and _WORD.unpack_from(head, _CAPACITY_AT)[0] == self.capacity
                 and _WORD.unpack_from(head, _FILLED_AT)[0] <= self.capacity
                 and head[_PHASE_AT] in (_IDLE, _READING, _WRITTEN)
             ):
@@ -175,7 +174,7 @@ class Inbox:
             # Written, not just made longer: on a full disk this fails, where a store into a hole
             # would be a SIGBUS in the middle of a batch.
             head = bytearray(_HEAD)
-            _CAPACITY.pack_into(head, _CAPACITY_AT, self.capacity)
+            _WORD.pack_into(head, _CAPACITY_AT, self.capacity)
             whole = memoryview(bytes(head) + _SENTINEL * self.capacity)
             while whole:
                 whole = whole[os.write(fd, whole) :]

@@ -28,8 +28,8 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import TypeAlias
 
-from .archive import Archive, delete_files
-from .errors import NO_ROOM, JournalError, JournalFull, OutsideJournal
+from .archive import Archive, delete_files, file_of
+from .errors import NO_ROOM, JournalError, JournalFull, OutsideJournal, reason
 
 SEGMENT = 8 << 20
 """Bytes in a full segment: what is replayed at most after the snapshot made at its end."""
@@ -318,23 +318,6 @@ class Journal:
         except OSError:
             return False
 
-    def truncate(self, end: int) -> None:
-        """Forget everything from offset ``end`` on, and the snapshots that knew it.
-
-        Raises:
-            OutsideJournal: ``end`` is below ``start``, in a segment that was put away, or over the present end.
-            JournalError: a file could not be cut.
-        """
-        if not max(self.start, *self._archived.values(), 0) <= end <= self.end:
-            raise OutsideJournal(self.path, end, self.start, self.end)
-        try:
-            for offset in self._snapshots():
-                if offset > end:
-                    self._unlink(self._snapshot(offset))
-            self._cut(end)
-        except OSError as error:
-            raise self._failed(error) from error
-
     def _cut(self, end: int) -> None:
         """Make the journal end at ``end``: first as we know it, then the files.
 
@@ -433,10 +416,10 @@ class Journal:
             raise self._failed(error) from error
 
     def _file(self, start: int) -> str:
-        return f"{self.path}/{start:020d}.raw"
+        return file_of(self.path, start, "raw")
 
     def _snapshot(self, offset: int) -> str:
-        return f"{self.path}/{offset:020d}.snap"
+        return file_of(self.path, offset, "snap")
 
     def _snapshots(self) -> list[int]:
         """Return the offsets that there are snapshots for, ascending."""
@@ -448,7 +431,6 @@ class Journal:
             os.unlink(path)
 
     def _failed(self, error: OSError) -> JournalError:
-        reason = (error.strerror or str(error)).lower()
         if error.errno in NO_ROOM:
-            return JournalFull(self.path, reason)
-        return JournalError(self.path, reason)
+            return JournalFull(self.path, reason(error))
+        return JournalError(self.path, reason(error))

@@ -15,11 +15,11 @@ from .database import Database, Row
 KEEP = 2000
 """Entries of one session."""
 
+SPARE = 100
+"""Entries, of whatever session, after which those of one that are too many go: not at each."""
+
 NOTE = "note"
 """The status of an entry that tells of something done, and says nothing of what the session does."""
-
-SPARE = 100
-"""Entries above that until the oldest go: not at each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Ledger:
             "INSERT INTO verdict (session, at, status, evidence) VALUES (?, ?, ?, ?) RETURNING id",
             (session, at, status, json.dumps(evidence)),
         )
-        if int(str(number)) % self._spare == 0:
+        if int(number) % self._spare == 0:
             self._database.execute(
                 "DELETE FROM verdict WHERE session = ? AND id <= (SELECT id FROM verdict WHERE session = ?"
                 " ORDER BY id DESC LIMIT 1 OFFSET ?)",

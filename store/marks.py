@@ -18,8 +18,8 @@ from dataclasses import replace
 from itertools import pairwise, zip_longest
 from zlib import crc32
 
-from .archive import Archive
-from .errors import JournalError
+from .archive import Archive, file_of
+from .errors import JournalError, reason
 from .journal import Chunk, Journal
 from .records import HEADER, Kind, Mark, Record, Scan, mark
 
@@ -74,7 +74,7 @@ class Marks:
             self._size = position + len(encoded)
             self._last = made if kind is Kind.OUTPUT else None
         except OSError as error:
-            raise JournalError(self._path, (error.strerror or str(error)).lower()) from error
+            raise JournalError(self._path, reason(error)) from error
 
     def _merging(self, at: float, offset: int, length: int) -> Mark | None:
         """Return the last mark if more output may go into it."""
@@ -126,7 +126,7 @@ class Marks:
                     if found.offset + found.length * (found.kind is Kind.OUTPUT) >= offset:
                         yield found
         except OSError as error:
-            raise JournalError(self._path, (error.strerror or str(error)).lower()) from error
+            raise JournalError(self._path, reason(error)) from error
 
     def _marks(self, start: int, *, archived: bool) -> bytes:
         if archived and self._archive is not None:
@@ -149,7 +149,7 @@ class Marks:
             os.unlink(self._file(start))
 
     def _file(self, start: int) -> str:
-        return f"{self._path}/{start:020d}.marks"
+        return file_of(self._path, start, "marks")
 
     def _files(self) -> list[int]:
         return sorted(int(found[1]) for name in os.listdir(self._path) if (found := _NAME.fullmatch(name)))

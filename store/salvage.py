@@ -15,9 +15,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .blobs import REFERENCES
+import zstandard
+
+from .blobs import REFERENCES, path_of
 from .database import Database, Row, Value
-from .errors import StoreBroken, StoreError
+from .errors import StoreBroken, StoreError, reason
 from .folders import aside
 from .sessions import Sessions
 
@@ -98,8 +100,8 @@ def opened(
     try:
         return _opened(folder, os.path.join(folder, "store.db"), on_broken, clock)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StoreError(f"the data folder {folder} can't be used: {reason}", hint="check disk and rights") from error
+        problem = f"the data folder {folder} can't be used: {reason(error)}"
+        raise StoreError(problem, hint="check disk and rights") from error
 
 
 def _opened(
@@ -233,12 +235,9 @@ class _Blobs:
         digest = dict(zip(names, values, strict=True)).get(self._named.get(table, ""))
         if not isinstance(digest, bytes) or len(digest) != 32:
             return
-        import zstandard
-
-        path = os.path.join(self._folder, digest.hex()[:2], f"{digest.hex()[2:]}.zst")
         size = stored = 0
         made = 0.0
-        with contextlib.suppress(OSError, zstandard.ZstdError), open(path, "rb") as file:
+        with contextlib.suppress(OSError, zstandard.ZstdError), open(path_of(self._folder, digest), "rb") as file:
             status = os.fstat(file.fileno())
             stored, made = status.st_size, status.st_mtime
             size = max(0, zstandard.frame_content_size(file.read(18)))  # a header's length, the most

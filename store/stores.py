@@ -24,6 +24,8 @@ class Stores:
     """The stores of one server. They belong to the thread that opened them.
 
     Attributes:
+        folder: the data folder.
+        database: what most of them lie in.
         sessions: the manifests.
         messages: turns.
         history: prompts.

@@ -53,29 +53,25 @@ class Usage:
         self._database = database
         self._totals: dict[int, Used] = {}
 
-    def read(self, session: int, place: Place, answers: Iterable[Answer]) -> None:
-        """Take the answers up to a place in a session's log; one that is there already is replaced.
+    def add(self, session: int, answers: Iterable[Answer], place: Place | None = None) -> None:
+        """Record answers, and the place in the session's log that they reach to; None if they are not from there.
+
+        One that is there already is replaced.
 
         Raises:
             StoreFull: no room. Nothing was recorded.
         """
+        self._totals.pop(session, None)
         with self._database.transaction():
-            self._take(session, answers)
-            self._database.execute(
-                "INSERT INTO log_place (session, path, inode, offset) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (session) DO UPDATE SET path = excluded.path, inode = excluded.inode,"
-                " offset = excluded.offset",
-                (session, json.dumps(place.path), place.inode, place.offset),
-            )
-
-    def add(self, session: int, answers: Iterable[Answer]) -> None:
-        """Take answers that are told of elsewhere than in a log; one that is there already is replaced.
-
-        Raises:
-            StoreFull: no room. Nothing was recorded.
-        """
-        with self._database.transaction():
-            self._take(session, answers)
+            for one in answers:
+                self._add(session, one)
+            if place is not None:
+                self._database.execute(
+                    "INSERT INTO log_place (session, path, inode, offset) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (session) DO UPDATE SET path = excluded.path, inode = excluded.inode,"
+                    " offset = excluded.offset",
+                    (session, json.dumps(place.path), place.inode, place.offset),
+                )
 
     def place(self, session: int) -> Place | None:
         """Return how far a session's log was read, None if it never was."""
@@ -102,16 +98,14 @@ class Usage:
             (since,),
         )
 
-    def _take(self, session: int, answers: Iterable[Answer]) -> None:
-        self._totals.pop(session, None)
-        for one in answers:
-            used = one.used
-            self._database.execute(
-                "INSERT INTO usage (session, key, at, input, cached, output, cost) VALUES (?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (session, key) DO UPDATE SET input = excluded.input, cached = excluded.cached,"
-                " output = excluded.output, cost = excluded.cost",
-                (session, texts.plain(one.key), one.at, used.input, used.cached, used.output, used.cost),
-            )
+    def _add(self, session: int, one: Answer) -> None:
+        used = one.used
+        self._database.execute(
+            "INSERT INTO usage (session, key, at, input, cached, output, cost) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (session, key) DO UPDATE SET input = excluded.input, cached = excluded.cached,"
+            " output = excluded.output, cost = excluded.cost",
+            (session, texts.plain(one.key), one.at, used.input, used.cached, used.output, used.cost),
+        )
 
 
 def _used(input: float, cached: float, output: float, cost: float | None) -> Used:

@@ -30,6 +30,7 @@ OF_A_CLIENT = {
 
 PURE = {
     "cli/api/calls.py",
+    "cli/api/coming.py",
     "cli/api/errors.py",
     "cli/api/exchange.py",
     "cli/api/model.py",

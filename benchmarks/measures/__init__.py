@@ -1,1 +1,1 @@
-"""The measures, in the order in which they run. Each file has one function ``run(stage, contenders) -> lines``."""
+"""The measures. Each file has one function ``run(stage, contenders) -> lines``; ``run.py`` has their order."""

@@ -6,12 +6,13 @@ limit is what tmux takes and one start of a bare one.
 
 from __future__ import annotations
 
+from statistics import median
 from time import sleep
 
 from ..contenders import Contender, Floor
 from ..programs import SHOWN
 from ..table import Line
-from ..tools import Stage, Terminal, median, run_timed
+from ..tools import Stage, Terminal, rotated, run_timed
 
 REST = 5.0
 """Seconds from the session's last output to the first attach: a user comes to one that waits for him."""
@@ -40,8 +41,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
         for number in range(sessions):
             stage.say(f"{number}/{sessions}{title}")
             for turn in range(stage.numbers(4, 3)):  # in turns: what else the machine does is shared
-                first = (number + turn) % len(servers)  # and nobody always follows the same one
-                for one in servers[first:] + servers[:first]:
+                for one in rotated(servers, number + turn):
                     if not stage.takes_part(one.name):
                         continue
                     with stage.trying(one.name):

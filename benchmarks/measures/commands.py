@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from ..contenders import Agentmux, Contender, Floor
 from ..table import Line, against
-from ..tools import Stage, median, percentile, run_timed
+from ..tools import Stage, percentile, run_timed
 
 SESSIONS = 5
 

@@ -7,11 +7,12 @@ paints ten times a second where "a tenth works".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 from time import monotonic, sleep
 
 from ..contenders import Agentmux, Contender, Tmux
 from ..table import Line, against
-from ..tools import Actor, Stage, Terminal, cpu, median, memory, percentile, run_timed
+from ..tools import Actor, Stage, Terminal, busy, memory, percentile, rotated, run_timed
 from .echo import type_keys
 
 STEPS = (1, 10, 100, 300)
@@ -62,7 +63,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
         sleep(REST)
         seconds = stage.numbers(2, 3)
         for number in range(ROUNDS):
-            for server in servers[number % len(servers) :] + servers[: number % len(servers)]:
+            for server in rotated(servers, number):
                 if stage.takes_part(server.one.name):
                     stage.say(f"{count} sessions, {number}/{ROUNDS} {server.one.name}")
                     with stage.trying(server.one.name):
@@ -89,26 +90,19 @@ def _grow(stage: Stage, server: _Server, count: int) -> None:
 
 def _look(stage: Stage, server: _Server, seconds: int) -> None:
     """Watch it idle, list, let a tenth work, and type meanwhile."""
-    server.idle.append(_used(server, seconds))
+    server.idle.append(busy(server.pids, seconds))
     server.lists += [run_timed(server.one.list_argv(), server.one.env)[0] * 1000 for _ in range(stage.numbers(5, 10))]
     working = server.actors[: max(1, len(server.actors) // 10)]
     for actor in working:
         actor.order(seconds=2 * seconds)
     sleep(0.3)
-    server.busy.append(_used(server, seconds))
+    server.busy.append(busy(server.pids, seconds))
     until = monotonic() + seconds * 0.6
     type_keys(server.typist, 10)
     while monotonic() < until:
         server.echoes += type_keys(server.typist, 10)
     for actor in working:
         actor.answer()
-
-
-def _used(server: _Server, seconds: float) -> float:
-    """Return what the server uses for some time, in percent of a core."""
-    before, began = cpu(server.pids)[1], monotonic()
-    sleep(seconds)
-    return (cpu(server.pids)[1] - before) / (monotonic() - began) / 10
 
 
 def _lines(count: int, servers: list[_Server]) -> list[Line]:
@@ -124,13 +118,13 @@ def _lines(count: int, servers: list[_Server]) -> list[Line]:
         server.before = count, memory(server.pids)[2]
         each[server.one.name] = (server.before[1] - held) / (count - last)
     working = f"{count} sessions, CPU, a tenth works"
-    busy = "% of a core", values("busy")
+    used = "% of a core", values("busy")
     title = f"{count} sessions"
     samples = {server.one.name: len(server.echoes) for server in servers}
     return [
         Line("curve", f"{title}, memory of each added", "KiB", each),
         Line("curve", f"{title}, CPU, none works", "% of a core", values("idle")),
-        against("curve", working, *busy) if count >= AT_WORK else Line("curve", working, *busy),
+        against("curve", working, *used) if count >= AT_WORK else Line("curve", working, *used),
         Line("curve", f"{title}, ls", "ms", values("lists")),
         Line("curve", f"{title}, echo p50", "ms", part(0.5), samples=samples),
         against("curve", f"{title}, echo p95", "ms", part(0.95), factor=2, samples=samples),

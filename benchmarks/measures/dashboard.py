@@ -13,17 +13,16 @@ import re
 import signal
 import subprocess
 import sys
+from statistics import median
 from time import monotonic, perf_counter, sleep
 
 from ..contenders import Agentmux, Contender
 from ..table import Line, against, below
-from ..tools import PATIENCE, SIZE, Actor, Problem, Stage, Terminal, cpu, median, percentile, run_timed
+from ..tools import PATIENCE, SIZE, Actor, Problem, Stage, Terminal, busy, percentile, run_timed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 NAMED = re.compile(r"\bbench\d+")
 """A session's name."""
@@ -55,7 +54,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     lines: list[Line] = []
     for one in contenders:
         if isinstance(one, Agentmux):
-            ours = Agentmux(stage, one.program, "dashboard")
+            ours = one.another("dashboard")
             if not ours.has_dashboard():
                 stage.notes.append("dashboard: not measured, for this version has none")
                 continue
@@ -115,8 +114,7 @@ def _painted(stage: Stage, ours: Agentmux, title: str, rounds: int) -> Line:
 
 def _shown(ours: Agentmux, what: str, number: int) -> list[float]:
     """Have the interpreter that has an emulator do one of DOING on a new dashboard; return what it found."""
-    code = "import sys; sys.path.append(sys.argv[1]); from benchmarks.measures import dashboard; dashboard.main()"
-    argv = [ours.python, "-I", "-c", code, ROOT, what, str(number), ours.program, "-L", ours.server, "dashboard"]
+    argv = ours.within("dashboard", what, str(number), *ours.argv("dashboard"))
     done = subprocess.run(argv, env=ours.env, capture_output=True, timeout=number + 10 * PATIENCE)
     if done.returncode:
         raise Problem(f"{what}: {done.stderr.decode(errors='replace').strip()[-500:]}")
@@ -183,9 +181,7 @@ def opened(shown: _Dashboard, number: int) -> list[float]:
 def watched(shown: _Dashboard, seconds: int) -> list[float]:
     """Return the percent of a core that it uses for so many seconds, some time after it was opened."""
     shown.rest(REST)
-    before, began = cpu([shown.terminal.pid])[1], monotonic()
-    shown.rest(seconds)
-    return [(cpu([shown.terminal.pid])[1] - before) / (monotonic() - began) / 10]
+    return [busy([shown.terminal.pid], seconds, shown.rest)]
 
 
 def typed(shown: _Dashboard, count: int) -> list[float]:
@@ -202,8 +198,8 @@ DOING = {"open": opened, "watch": watched, "type": typed}
 
 
 def main() -> None:
-    """Do one of DOING: ROOT WHAT NUMBER ARGV...; print what it found as JSON."""
-    _, what, number, *argv = sys.argv[1:]
+    """Do one of DOING: WHAT NUMBER ARGV...; print what it found as JSON."""
+    what, number, *argv = sys.argv[1:]
     shown = _Dashboard(argv)
     try:
         json.dump(DOING[what](shown, int(number)), sys.stdout)

@@ -12,7 +12,7 @@ from time import sleep
 
 from ..contenders import Contender
 from ..table import Line, against
-from ..tools import Actor, Stage, Terminal, percentile
+from ..tools import Actor, Stage, Terminal, percentile, rotated
 
 KEYS = (b"x", b"z", b"q", b"w", b"j")
 """Bytes that no control sequence on the way contains."""
@@ -80,8 +80,7 @@ def _slices(stage: Stage, terminals: dict[str, Terminal], floods: dict[str, list
     times: dict[str, list[float]] = {name: [] for name in terminals}
     slices = stage.numbers(5, 16)
     for number in range(slices):
-        names = list(terminals)
-        for name in names[number % len(names) :] + names[: number % len(names)]:
+        for name in rotated(list(terminals), number):
             stage.say(f"{'flooded' if floods else 'idle'} {number}/{slices} {name}")
             if not stage.takes_part(name):
                 continue

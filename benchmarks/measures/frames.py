@@ -7,16 +7,14 @@ part of it. The others' servers can't be asked for this alone.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from statistics import median
 from time import process_time
 
 from ..contenders import Agentmux, Contender, Floor
 from ..table import Line, against, below
-from ..tools import Problem, Stage, median, run_timed
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ..tools import Problem, Stage, run_timed
 
 PANE = (120, 40)
 
@@ -113,8 +111,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     for one in contenders:
         if isinstance(one, Agentmux):
             with stage.trying(one.name):
-                code = "import sys; sys.path.append(sys.argv[1]); from benchmarks.measures import frames; frames.main()"
-                argv = [one.python, "-I", "-c", code, ROOT, str(stage.numbers(60, 300))]
+                argv = one.within("frames", str(stage.numbers(60, 300)))
                 done = subprocess.run(argv, env=stage.environment(), stdout=subprocess.PIPE, timeout=120)
                 if done.returncode:
                     raise Problem(f"drawing frames ended with {done.returncode}")
@@ -136,4 +133,4 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
 
 def main() -> None:
     """Print what ``measure`` finds, as JSON."""
-    json.dump(measure(int(sys.argv[2])), sys.stdout)
+    json.dump(measure(int(sys.argv[1])), sys.stdout)

@@ -74,8 +74,8 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     pss = {name: found[1] / 1024 for name, found in before.items()}
     rss |= {one.name: _bare(one) for one in contenders if isinstance(one, Floor)}
     return [
-        against("memory", "server with 20 sessions, RSS", "MiB", rss, factor=BASE, of="floor"),
-        Line("memory", "server with 20 sessions, PSS", "MiB", pss),
+        against("memory", f"server with {FIRST} sessions, RSS", "MiB", rss, factor=BASE, of="floor"),
+        Line("memory", f"server with {FIRST} sessions, PSS", "MiB", pss),
         against("memory", f"each of {SESSIONS} more", "KiB", private),
         Line("memory", f"each of {SESSIONS} more, PSS", "KiB", each),
         against("memory", f"each of {PRINTED} that printed {LINES} lines", "KiB", printed, factor=3),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from ..contenders import Contender, Floor
 from ..table import Line, against
-from ..tools import Stage, median, run_timed
+from ..tools import Stage, run_timed
 
 COLD, WARM = 30, 2
 """Bare interpreters: what the first session may take, with keeper, server and a new database, and what the next."""

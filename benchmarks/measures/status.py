@@ -10,12 +10,11 @@ import json
 import os
 import random
 import select
-import subprocess
 from time import monotonic, sleep
 
 from ..contenders import Agentmux, Contender, Floor
 from ..table import Line, against, below
-from ..tools import Actor, Problem, Stage, cpu, percentile, run_timed
+from ..tools import Actor, Problem, Stage, busy, percentile, run_timed
 
 SESSIONS, WORKING = 100, 20
 
@@ -39,7 +38,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
             continue
         for server in ("unknown", "known"):
             with stage.trying(one.name):
-                mine = Agentmux(stage, one.program, f"status-{server}")
+                mine = one.another(f"status-{server}")
                 mine.env["XDG_CONFIG_HOME"] = stage.folder(f"config-{server}")
                 if server == "known":
                     folder = stage.folder(f"config-{server}/agentmux/agents")
@@ -83,9 +82,7 @@ def _used(one: Contender, seconds: float) -> float:
     """Return what keeper and server use for some time, in percent of a core."""
     pids = one.pids()
     sleep(0.2)  # asking is over
-    before, began = cpu(pids)[1], monotonic()
-    sleep(seconds)
-    return (cpu(pids)[1] - before) / (monotonic() - began) / 10
+    return busy(pids, seconds)
 
 
 def _lateness(one: Agentmux, actors: list[Actor], count: int) -> list[float]:
@@ -93,8 +90,7 @@ def _lateness(one: Agentmux, actors: list[Actor], count: int) -> list[float]:
     for actor in actors[1:WORKING]:
         actor.order(seconds=count * 0.6 + 10)
     sleep(1)
-    argv = [one.program, "-L", one.server, "events", "--json", "-t", "s0"]
-    process = subprocess.Popen(argv, env=one.env, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    process = one.reading("events", "--json", "-t", "s0")
     assert process.stdout is not None
     late = []
     try:

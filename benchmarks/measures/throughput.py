@@ -5,12 +5,13 @@ Also what recording costs: the same output in turns from a session that is recor
 
 from __future__ import annotations
 
+from statistics import median
 from time import monotonic, perf_counter
 
 from ..contenders import Agentmux, Contender
 from ..programs import END
 from ..table import Line, against
-from ..tools import Actor, Problem, Stage, Terminal, median, run_timed
+from ..tools import Actor, Problem, Stage, Terminal, rotated, run_timed
 
 KINDS = {"ascii": "plain lines", "rgb": "RGB colours", "ink": "Ink-like frames", "cjk": "CJK"}
 LONGEST = 60.0
@@ -61,7 +62,6 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
 
 def _recording(stage: Stage, ours: Agentmux, recorded: Actor) -> list[Line]:
     other = ours.another("unrecorded")  # on the same server it would wait while the other's output is indexed
-    assert isinstance(other, Agentmux)
     run_timed(other.unrecorded_argv("produce", stage.program("produce", "unrecorded")), other.env)
     unrecorded = stage.actor("unrecorded")
     unrecorded.order(kind="ascii", bytes=WARM_UP)
@@ -102,7 +102,7 @@ def _measure(
     seen: dict[str, list[float]] = {}
     rounds = stage.numbers(2, 5)
     for number in range(1, rounds + 1):
-        for one in servers[number % len(servers) :] + servers[: number % len(servers)]:
+        for one in rotated(servers, number):
             if not stage.takes_part(one.name) or (not attached and not one.detaches):
                 continue
             stage.say(f"{title} {'attached' if attached else 'detached'} {number}/{rounds} {one.name}")

@@ -40,8 +40,7 @@ class Probes:
         self._bare = stage.terminal(stage.program("echo", "bare-echo"), ours.env)
         stage.actor("bare-echo").close()
         self._turn = 0
-        argv = [ours.program, "-L", ours.server, "events", "--json", "-t", "probe-status"]
-        self._events = subprocess.Popen(argv, env=ours.env, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self._events = ours.reading("events", "--json", "-t", "probe-status")
         assert self._events.stdout is not None
         self._fd = self._events.stdout.fileno()
         os.set_blocking(self._fd, False)

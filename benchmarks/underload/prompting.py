@@ -87,8 +87,7 @@ class Prompting:
     def ready(self) -> None:
         """Wait until all of them rest. They get their first prompts one after the other."""
         for name in self.names:
-            argv = [self._ours.program, "-L", self._ours.server, "wait", "-t", name]
-            run_timed([*argv, "--until", "idle", "--timeout", f"{READY:g}"], self._ours.env)
+            self._ours.command("wait", "-t", name, "--until", "idle", "--timeout", f"{READY:g}")
         now = monotonic()
         self._due = {name: now + self._every * n / len(self.names) for n, name in enumerate(self.names)}
 
@@ -103,9 +102,8 @@ class Prompting:
             if name not in self._turns and now >= self._due[name]:
                 number = len(self.sent)
                 text = f"{WORDS[number % len(WORDS)]}question {number} to {name}"
-                argv = [self._ours.program, "-L", self._ours.server, "send", "-t", name, "--wait"]
                 process = subprocess.Popen(
-                    [*argv, "--timeout", str(TIMEOUT), text],
+                    self._ours.argv("send", "-t", name, "--wait", "--timeout", str(TIMEOUT), text),
                     env=self._ours.env,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

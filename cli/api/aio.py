@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket as sockets
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -19,6 +18,7 @@ from agentmux.mux.start import find_server, start_server
 
 from . import calls
 from .calls import LIMIT, SIZE, Call, Follow
+from .coming import Coming
 from .exchange import Exchange
 from .model import Event, Info, Message, Outcome, Queue, Receipt
 from .request import packed, socket_of
@@ -215,9 +215,7 @@ class AsyncStream(Generic[T]):
 
     def __init__(self, socket: str, follow: Follow[T]) -> None:
         self._socket = socket
-        self._follow = follow
-        self._items: deque[T] = deque()  # of what one read has brought
-        self._attempts = 0
+        self._coming = Coming(follow, RESENDS)
         self._wire: _Wire | None = None
         self._over = False
 
@@ -236,18 +234,19 @@ class AsyncStream(Generic[T]):
     async def __anext__(self) -> T:
         if self._wire is None and not self._over:
             await self._open()
-        while not self._items:
+        coming = self._coming
+        while not coming.items:
             if self._wire is None:
                 raise StopAsyncIteration
-            if self._exchange.answer is not None:
+            if coming.exchange.answer is not None:
                 await self.aclose()
-                self._exchange.answer.check()
+                coming.exchange.answer.check()
                 raise StopAsyncIteration
-            if await self._wire.receive(self._exchange):
-                self._take()
+            if await self._wire.receive(coming.exchange):
+                coming.take()
             else:
                 await self._lost()
-        return self._items.popleft()
+        return coming.items.popleft()
 
     async def aclose(self) -> None:
         """End it."""
@@ -258,41 +257,31 @@ class AsyncStream(Generic[T]):
 
     async def _open(self) -> None:
         """Connect, and wait until it has begun."""
-        self._exchange = self._follow.exchange()
+        coming, follow = self._coming, self._coming.follow
         try:
-            self._wire = await _Wire.open(self._follow.command, self._socket)
-            await self._wire.send(greeting(self._attempts, packed(self._follow.words, size=self._follow.size)))
-            while not self._exchange.ready:
-                if not await self._wire.receive(self._exchange):
+            self._wire = await _Wire.open(follow.command, self._socket)
+            await self._wire.send(greeting(coming.attempts, packed(follow.words, size=follow.size)))
+            while not coming.exchange.ready:
+                if not await self._wire.receive(coming.exchange):
                     await self._lost()
                     return
-            if self._exchange.answer is not None:
-                self._exchange.answer.check()
+            if coming.exchange.answer is not None:
+                coming.exchange.answer.check()
         except BaseException:
             await self.aclose()
             raise
-        self._take()
+        coming.take()
 
     async def _lost(self) -> None:
         if self._wire is not None:
             wire, self._wire = self._wire, None
             await wire.close()
         try:
-            self._exchange.lost()
-            self._attempts += 1
-            if self._attempts > RESENDS:
-                raise ServerLost
+            self._coming.lost()
         except ServerLost:
             self._over = True
             raise
-        self._follow = self._follow.again()
         await self._open()
-
-    def _take(self) -> None:
-        items = self._follow.items(self._exchange.out)
-        self._items.extend(items)
-        if items:
-            self._attempts = 0
 
 
 class _Wire:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -14,6 +13,7 @@ from agentmux.mux.errors import ServerLost
 
 from . import calls
 from .calls import LIMIT, SIZE, Call, Follow
+from .coming import Coming
 from .exchange import Exchange
 from .model import Event, Info, Message, Outcome, Queue, Receipt
 from .request import packed, socket_of
@@ -52,6 +52,7 @@ class Agentmux:
             name: the program's if empty.
             env: variables to set besides.
             size: columns and rows.
+            labels: names and what they say, by which it can be found.
             record: whether what it prints and is told is remembered.
         """
         call = calls.create(
@@ -251,9 +252,7 @@ class Stream(Generic[T]):
 
     def __init__(self, socket: str, follow: Follow[T]) -> None:
         self._socket = socket
-        self._follow = follow
-        self._items: deque[T] = deque()  # of what one read has brought
-        self._attempts = 0
+        self._coming = Coming(follow, RESENDS)
         self._connection: Connection | None = None
         self._open()
 
@@ -267,18 +266,19 @@ class Stream(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        while not self._items:
+        coming = self._coming
+        while not coming.items:
             if self._connection is None:
                 raise StopIteration
-            if self._exchange.answer is not None:
+            if coming.exchange.answer is not None:
                 self.close()
-                self._exchange.answer.check()
+                coming.exchange.answer.check()
                 raise StopIteration
-            if _receive(self._connection, self._exchange):
-                self._take()
+            if _receive(self._connection, coming.exchange):
+                coming.take()
             else:
                 self._lost()
-        return self._items.popleft()
+        return coming.items.popleft()
 
     def close(self) -> None:
         """End it."""
@@ -288,35 +288,25 @@ class Stream(Generic[T]):
 
     def _open(self) -> None:
         """Connect, and wait until it has begun."""
-        self._connection = connect(self._follow.command, self._socket)
+        coming, follow = self._coming, self._coming.follow
+        self._connection = connect(follow.command, self._socket)
         try:
-            self._exchange = self._follow.exchange()
-            self._connection.hello(self._attempts, packed(self._follow.words, size=self._follow.size))
-            while not self._exchange.ready:
-                if not _receive(self._connection, self._exchange):
+            self._connection.hello(coming.attempts, packed(follow.words, size=follow.size))
+            while not coming.exchange.ready:
+                if not _receive(self._connection, coming.exchange):
                     self._lost()
                     return
-            if self._exchange.answer is not None:
-                self._exchange.answer.check()
+            if coming.exchange.answer is not None:
+                coming.exchange.answer.check()
         except BaseException:
             self.close()
             raise
-        self._take()
+        coming.take()
 
     def _lost(self) -> None:
         self.close()
-        self._exchange.lost()
-        self._attempts += 1
-        if self._attempts > RESENDS:
-            raise ServerLost
-        self._follow = self._follow.again()
+        self._coming.lost()
         self._open()
-
-    def _take(self) -> None:
-        items = self._follow.items(self._exchange.out)
-        self._items.extend(items)
-        if items:
-            self._attempts = 0
 
 
 def _receive(connection: Connection, exchange: Exchange) -> bool:

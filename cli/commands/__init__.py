@@ -35,14 +35,13 @@ class Command:
         server: str = STARTS,
         repeatable: bool = False,
         attaches: bool = False,
-        module: str = "",
     ) -> None:
         self.name = name
         self.aliases = aliases
         self.server = server
         self.repeatable = repeatable
         self.attaches = attaches
-        self.module = module or name.replace("-", "_")
+        self.module = name.replace("-", "_")
 
 
 COMMANDS = (

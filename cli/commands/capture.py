@@ -18,7 +18,7 @@ async def run(
     target: Target = None,
     styled: Annotated[bool, Option("-e", "--escapes", help="With colours and attributes (SGR).")] = False,
     start: Annotated[
-        str, Option("-S", "--start", metavar="N", help="First row: 0 is the top, -1 above it, - all.")
+        str, Option("-S", "--start", metavar="N", help="First row: 0 is the top, -1 above it, - the oldest.")
     ] = "0",
     end: Annotated[str, Option("-E", "--end", metavar="N", help="Last row, counted likewise; - is the bottom.")] = "-",
     watch: Annotated[bool, Option("--watch", help="Print the screen again whenever it changes.")] = False,

@@ -36,7 +36,7 @@ def run(
     elif word == "drop" and rest:
         for prompt in [_prompt(asking, session, one) for one in rest]:
             if not asking.mux.courier.drop(session, prompt):
-                raise NotQueued(prompt.id, asking.mux.courier.get(prompt.id).phase.value)
+                raise _not_queued(asking, prompt)
     elif word == "edit" and len(rest) > 1:
         _edit(asking, session, _prompt(asking, session, rest[0]), " ".join(rest[1:]))
     elif word == "move" and len(rest) in (1, 2):
@@ -65,15 +65,19 @@ def _edit(asking: Asking, session: Session, prompt: Queued, text: str) -> None:
     except ValueError:
         raise BadUsage("queue: nothing of that can be typed") from None
     if not asking.queue.edit(prompt.id, asking.mux.now(), text):
-        raise NotQueued(prompt.id, asking.mux.courier.get(prompt.id).phase.value)
+        raise _not_queued(asking, prompt)
     asking.mux.courier.kick(session)
 
 
 def _move(asking: Asking, session: Session, prompt: Queued, before: list[str]) -> None:
     other = _prompt(asking, session, before[0]).id if before else None
     if not asking.queue.move(prompt.id, other):
-        raise NotQueued(prompt.id, asking.mux.courier.get(prompt.id).phase.value)
+        raise _not_queued(asking, prompt)
     asking.mux.courier.kick(session)
+
+
+def _not_queued(asking: Asking, prompt: Queued) -> NotQueued:
+    return NotQueued(prompt.id, asking.mux.courier.get(prompt.id).phase.value)
 
 
 def _list(asking: Asking, session: Session, everything: bool, json: bool) -> None:

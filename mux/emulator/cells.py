@@ -41,7 +41,7 @@ CHARACTER = 0x1FFFFF << 2
 _FULL = (1 << 46) - 1  # contents, style, width, protection and link
 _KIND = _FULL & ~((1 << 26) - 4)  # without the contents
 _MORE_THAN_ASCII = _FULL & ~(0x7F << 2)
-_CLUSTER, _BACKGROUND, _RGB_BACKGROUND = 1, 2, 3
+_CLUSTER, _BACKGROUND = 1, 2  # tags; 3 is a background of its own colour
 _STYLE = lib.GHOSTTY_RENDER_STATE_ROW_CELLS_DATA_STYLE
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 width_of = functools.lru_cache(8192)(lib.ghostty_unicode_codepoint_width)
@@ -94,7 +94,7 @@ def _indexed(base: int, index: int) -> str:
     return f"{base}8;5;{index}"
 
 
-_styles: dict[bytes, bytes] = {}
+_styles: dict[bytes, bytes] = {}  # what ``sgr`` has made of a style's bytes
 
 
 def _made(kind: str) -> Any:

@@ -17,7 +17,7 @@ from .ffi import ffi
 from .terminal import Terminal
 
 _ALTERNATE, _PRIMARY = b"\x1b[?1049h", b"\x1b[?47l"
-_ORIGIN, _NO_ORIGIN = b"\x1b[?6h", b"\x1b[?6l"
+_ORIGIN = b"\x1b[?6h"
 _RESTORE_CURSOR = b"\x1b8"
 _PROTECTED, _UNPROTECTED, _SPA, _EPA = b'\x1b[1"q', b'\x1b[0"q', b"\x1bV", b"\x1bW"
 DEFAULT_SHAPE = 2
@@ -129,7 +129,7 @@ def _poor(live: Terminal) -> bytes:
     """Dump a terminal that cannot be copied now: without the other screen, saved cursors and stacks below the top."""
     with Grid(live) as grid:
         drawn, cursor, shape = grid.draw(), _place(live, grid), grid.shape()
-    flags = live.get("KITTY_KEYBOARD_FLAGS", "uint8_t")
+    flags = live.kitty_flags()
     state = _state(live)
     return b"".join(
         (
@@ -153,12 +153,12 @@ def input_modes(terminal: Terminal) -> bytes:
     modes = b"".join(mode(number, terminal.mode(number)) for number, _ in MODES if number not in drawing)
     if terminal.mode(1016):
         modes += mode(1016, False) + mode(1006, True)
-    flags = terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t")
+    flags = terminal.kitty_flags()
     return modes + b"\x1b[>4;0m" + terminal.extra("keyboard")[1] + b"\x1b[=%d;1u" % flags
 
 
 def _place(terminal: Terminal, grid: Grid) -> _Place:
-    x, y = terminal.get("CURSOR_X", "uint16_t"), terminal.get("CURSOR_Y", "uint16_t")
+    x, y = terminal.cursor()
     pending = terminal.get("CURSOR_PENDING_WRAP", "bool")
     return _Place(x, y, grid.wrapping_cell(x, y) if pending else None, terminal.mode(6))
 
@@ -192,7 +192,7 @@ def _kitty_stack(copy: Terminal) -> bytes:
     """Return the pushes that rebuild the kitty keyboard stack. Pops it off ``copy``."""
     flags = []
     for _ in range(_STACK_DEPTH):
-        flags.append(copy.get("KITTY_KEYBOARD_FLAGS", "uint8_t"))
+        flags.append(copy.kitty_flags())
         copy.write(b"\x1b[<u")
     while flags and not flags[-1]:
         flags.pop()

@@ -76,9 +76,8 @@ class Source:
 
     def _read_look(self) -> Look:
         terminal = self.grid.terminal
-        x, y = terminal.get("CURSOR_X", "uint16_t"), terminal.get("CURSOR_Y", "uint16_t")
-        visible = bool(terminal.get("CURSOR_VISIBLE", "bool"))
-        return Look(terminal.size(), x, y, visible, self.grid.shape(), terminal.mode(_REVERSE))
+        x, y = terminal.cursor()
+        return Look(terminal.size(), x, y, terminal.cursor_visible(), self.grid.shape(), terminal.mode(_REVERSE))
 
 
 class Window:

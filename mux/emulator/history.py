@@ -18,20 +18,20 @@ _ROWS_PER_PAGE = 200  # the fewest a history page holds at a usual width
 _BLANK_END = re.compile(rb"((?:\A|\x1b\[0m)[^\x1b]*?) +\Z")
 _NO_TEXT = re.compile(rb"(?:(?:\x1b\[[0-9;:]*m)*|\s*)\Z")
 _SEEN_ON_BLANKS = re.compile(rb"\x1b\[(?:[^m]*;)?(?:4|7|9|21|53|48|10[0-7]|4[0-7])[;:m]")
+_LINK = re.compile(rb"\x1b\]8;[^\x1b]*\x1b\\")
+_FOR_TERMINALS = re.compile(rb"\x1b\[\d*[GKX]")
 # It takes a struct that holds a union, which cffi cannot pass by value; one of the same layout it can.
 _scroll_viewport = ffi.cast(
     "void(*)(GhosttyTerminal, GhosttyPointS)", ffi.addressof(lib, "ghostty_terminal_scroll_viewport")
 )
 if ffi.sizeof("GhosttyTerminalScrollViewport") != ffi.sizeof("GhosttyPointS"):
     raise ImportError("this libghostty-vt lays out GhosttyTerminalScrollViewport in another way")
-_LINK = re.compile(rb"\x1b\]8;[^\x1b]*\x1b\\")
-_FOR_TERMINALS = re.compile(rb"\x1b\[\d*[GKX]")
 
 
 def rows_above(terminal: Terminal) -> int:
     """Return how many rows the scrollback of the primary screen has, whichever screen is active."""
     if not terminal.alternate():
-        return int(terminal.get("SCROLLBACK_ROWS", "size_t"))
+        return terminal.scrollback_rows()
     try:
         return clone.primary_history_rows(terminal)
     except clone.Unclonable:
@@ -45,7 +45,7 @@ def _with_history(terminal: Terminal, rows: int) -> Iterator[tuple[Terminal, int
     The library hides the scrollback while the alternate screen is active, so a copy leaves it.
     """
     if not terminal.alternate():
-        yield terminal, min(rows, int(terminal.get("SCROLLBACK_ROWS", "size_t")))
+        yield terminal, min(rows, terminal.scrollback_rows())
         return
     try:
         copy = _copied(terminal, rows)
@@ -54,7 +54,7 @@ def _with_history(terminal: Terminal, rows: int) -> Iterator[tuple[Terminal, int
         return
     with copy:
         copy.write(_LEAVE_ALTERNATE)
-        yield copy, min(rows, int(copy.get("SCROLLBACK_ROWS", "size_t")))
+        yield copy, min(rows, copy.scrollback_rows())
 
 
 def _copied(terminal: Terminal, rows: int) -> Terminal:
@@ -80,7 +80,7 @@ def text_rows(terminal: Terminal, start: int, stop: int, *, styled: bool, links:
     out: list[str] = []
     if start < 0:
         with _with_history(terminal, -start) as (source, rows):
-            total = int(source.get("SCROLLBACK_ROWS", "size_t"))
+            total = source.scrollback_rows()
             last = total + min(stop, 0)
             out += _rows(source, total - rows, last, "HISTORY", styled, links)
     return out + _rows(terminal, max(start, 0), stop, "ACTIVE", styled, links)
@@ -135,21 +135,21 @@ def _exact(terminal: Terminal, wanted: list[int], where: str, linked: Set[int]) 
 
     Only what stands in the viewport can be read as cells, so a copy is scrolled.
     """
-    total = int(terminal.get("SCROLLBACK_ROWS", "size_t"))
+    total = terminal.scrollback_rows()
     above = total - wanted[0] if where == "HISTORY" else 0
     try:
         copy = _copied(terminal, above) if above else clone.decode_ready(clone.at_ground(clone.encode_prefix(terminal)))
     except clone.Unclonable:
         return
     with copy, Grid(copy) as grid:
-        kept = int(copy.get("SCROLLBACK_ROWS", "size_t"))
+        kept = copy.scrollback_rows()
         start = kept - total if above else kept  # of these rows, counted in the copy's
         columns, height = terminal.size()
         if above and height < _VIEWPORT:  # the more of them can be read at once
             height = _VIEWPORT
             copy.set("SCROLLBACK_MAX_BYTES", "size_t", _ALL)  # a resize would cut the copy's to a limit of its own
             copy.resize((columns, height))
-            kept = int(copy.get("SCROLLBACK_ROWS", "size_t"))
+            kept = copy.scrollback_rows()
         wanted = [y for y in wanted if 0 <= y + start < kept + height]  # what the copy lacks stays as it is
         while wanted:
             top = min(wanted[0] + start, kept)
@@ -197,7 +197,7 @@ def above(terminal: Terminal, rows: int) -> bytes:
     with _with_history(terminal, rows) as (source, count):
         if not count:
             return b""
-        total = int(source.get("SCROLLBACK_ROWS", "size_t"))
+        total = source.scrollback_rows()
         text = _joined(source, total - count, total)
     height = terminal.size()[1]
     scrolled = b"\x1b[%d;1H" % height + b"\n" * min(count, height - 1)

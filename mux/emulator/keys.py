@@ -33,7 +33,7 @@ _NAMED = {
     "Delete": "DELETE",
     **{f"F{number}": f"F{number}" for number in range(1, 13)},
 }
-_BY_LOWER_NAME = {name.lower(): key for name, key in _NAMED.items()}
+_BY_LOWER_NAME = {name.lower(): name for name in _NAMED}
 
 _PUNCTUATION = {
     "`": "BACKQUOTE",
@@ -79,8 +79,8 @@ def split_name(name: str) -> tuple[str, int]:
         return "Tab", modifiers | SHIFT
     if rest == " ":
         return "Space", modifiers
-    if rest.lower() in _BY_LOWER_NAME:
-        return next(known for known in _NAMED if known.lower() == rest.lower()), modifiers
+    if known := _BY_LOWER_NAME.get(rest.lower()):
+        return known, modifiers
     if len(rest) != 1 or not rest.isprintable():
         raise UnknownKey(name)
     return rest, modifiers
@@ -101,7 +101,7 @@ class Keyboard:
     def encode(self, terminal: Terminal, keys: list[tuple[str, int]]) -> bytes:
         """Return what the keys send in the terminal's current modes; ``keys`` is what ``split_name`` gave."""
         lib.ghostty_key_encoder_setopt_from_terminal(self._encoder, terminal.h)
-        legacy = not terminal.get("KITTY_KEYBOARD_FLAGS", "uint8_t") and not terminal.extra("keyboard")[1]
+        legacy = not terminal.kitty_flags() and not terminal.extra("keyboard")[1]
         return b"".join(self._one(name, modifiers, legacy) for name, modifiers in keys)
 
     def _one(self, name: str, modifiers: int, legacy: bool) -> bytes:
@@ -117,11 +117,8 @@ class Keyboard:
         if modifiers & SHIFT and not shift:
             name = next((upper for upper, lower in _SHIFTED.items() if lower == plain), name.upper())
             shift = SHIFT if name != plain else 0
-        if not modifiers & (CTRL | ALT):
-            modifiers |= shift
-            text_key = self._encode(_physical(plain), modifiers, shift, name.encode(), ord(plain[0]))
-            return text_key or name.encode()
-        return self._encode(_physical(plain), modifiers | shift, shift, name.encode(), ord(plain[0]))
+        encoded = self._encode(_physical(plain), modifiers | shift, shift, name.encode(), ord(plain[0]))
+        return encoded or (b"" if modifiers & (CTRL | ALT) else name.encode())
 
     def _encode(self, key: str, modifiers: int, consumed: int, text: bytes, unshifted: int) -> bytes:
         event = self._event

@@ -29,6 +29,7 @@ def _library() -> bytes:
 
 
 def seal(snapshot: bytes) -> bytes:
+    """Return the library's snapshot in its envelope."""
     import zstandard
 
     body = _library() + zstandard.compress(snapshot, _LEVEL)

@@ -7,7 +7,6 @@ References into the grid die at the next write, so none leaves this file's calle
 import re
 from collections.abc import Sequence
 from functools import cache
-from types import TracebackType
 from typing import Any, Self
 
 from .callbacks import CELL, Mailbox, attach, text
@@ -69,10 +68,8 @@ _DATA = {
 }
 _STATE_KEYS = ffi.new("GhosttyTerminalData[3]", [_DATA["COLS"], _DATA["ROWS"], _DATA["VT_GROUND"]])
 _state_columns, _state_rows, _state_ground = ffi.new("uint16_t*"), ffi.new("uint16_t*"), ffi.new("bool*")
-_compressed = ffi.new("GhosttyTerminalCompressionResult*")
 _state_values = ffi.new("void*[]", [_state_columns, _state_rows, _state_ground])
-
-
+_compressed = ffi.new("GhosttyTerminalCompressionResult*")
 _TABS = re.compile(rb"\x1b\[3g(?:\x1b\[\d+G\x1bH)*\x1b\[H")  # all that comes before contents
 
 
@@ -114,9 +111,7 @@ class Terminal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def write(self, data: bytes) -> None:
@@ -179,6 +174,21 @@ class Terminal:
         """Return the size, and whether the parser is between sequences. One call: it runs after every feed."""
         lib.ghostty_terminal_get_multi(self.h, 3, _STATE_KEYS, _state_values, ffi.NULL)
         return (_state_columns[0], _state_rows[0]), _state_ground[0]
+
+    def cursor(self) -> tuple[int, int]:
+        """Return its column and row, counted from 0."""
+        return self.get("CURSOR_X", "uint16_t"), self.get("CURSOR_Y", "uint16_t")
+
+    def cursor_visible(self) -> bool:
+        return bool(self.get("CURSOR_VISIBLE", "bool"))
+
+    def kitty_flags(self) -> int:
+        """Return the flags on top of the kitty keyboard stack, 0 while the protocol is off."""
+        return int(self.get("KITTY_KEYBOARD_FLAGS", "uint8_t"))
+
+    def scrollback_rows(self) -> int:
+        """Return the rows above the active area; none while the alternate screen is active."""
+        return int(self.get("SCROLLBACK_ROWS", "size_t"))
 
     def alternate(self) -> bool:
         return bool(self.get("ACTIVE_SCREEN", "GhosttyTerminalScreen"))

@@ -87,7 +87,7 @@ def goes_on(world: World, terminal: Terminal, name: str) -> None:
     terminal.type("typed\r")
     terminal.shows_rows([f"in {name}", "typed", "typed"])
     assert not terminal.screen.mouse_tracking and not terminal.screen.bracketed_paste
-    assert not terminal.screen.alternate and not terminal.screen.application_cursor
+    assert not terminal.screen.alternate and terminal.screen.keys(["Up"]) == b"\x1b[A"
     assert terminal.screen.title == f"title of {name}"
     assert terminal.styled()[0] == f"in {name}"
     iflag, oflag, _, lflag, *_ = termios.tcgetattr(terminal.slave)

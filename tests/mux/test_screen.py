@@ -7,7 +7,6 @@ import pytest
 
 from agentmux.mux import VERSION
 from agentmux.mux.screen import (
-    MAX_SIZE,
     Bell,
     ClipboardWrite,
     CwdChanged,
@@ -20,6 +19,7 @@ from agentmux.mux.screen import (
     TitleChanged,
     UnknownKey,
 )
+from agentmux.mux.size import CEILING
 
 
 def replies_to(query: bytes, size: tuple[int, int] = (80, 24)) -> bytes:
@@ -96,14 +96,13 @@ def test_title_cwd_cursor_and_modes() -> None:
     asked = [
         "bracketed_paste",
         "focus_reporting",
-        "application_cursor",
         "synchronized",
         "mouse_tracking",
         "kitty_flags",
         "alternate",
     ]
     assert not any(getattr(screen, name) for name in asked)
-    screen.feed(b"\x1b[?2004;1004;1;2026;1002;1049h\x1b[>5u")
+    screen.feed(b"\x1b[?2004;1004;2026;1002;1049h\x1b[>5u")
     assert all(getattr(screen, name) for name in asked)
 
 
@@ -126,7 +125,7 @@ def test_bytes_of_any_kind_are_fed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "got"), [((0, 0), (1, 1)), ((65535, 65535), MAX_SIZE), ((-5, 40), (1, 40)), ((132, 43), (132, 43))]
+    ("asked", "got"), [((0, 0), (1, 1)), ((65535, 65535), CEILING), ((-5, 40), (1, 40)), ((132, 43), (132, 43))]
 )
 def test_sizes_are_clamped(asked: tuple[int, int], got: tuple[int, int]) -> None:
     screen = Screen(asked)

@@ -227,7 +227,7 @@ def test_a_window_shows_rows_on_both_sides_of_a_page_of_the_scrollback() -> None
 def test_colours_are_written_as_every_terminal_takes_them() -> None:
     screen = Screen((40, 3))
     screen.feed(b"\x1b[1;31mbold\x1b[0m \x1b[42mgreen\x1b[0m \x1b[4;58:2::1:2:3mrgb\x1b[0m \x1b[4;58:5:9mred\x1b[0m")
-    frame = screen.render((20, 2))
+    frame = screen.view((20, 2)).frame()
     for sequence in (b"\x1b[31mbold", b"\x1b[42mgreen", b"\x1b[58:2::1:2:3mrgb", b"\x1b[58:5:9mred"):
         assert sequence in frame
 
@@ -310,7 +310,7 @@ def test_the_generation_counts_what_can_be_seen() -> None:
 def test_a_rendered_frame_stands_alone(size: tuple[int, int]) -> None:
     screen = Screen((80, 24))
     screen.feed("\x1b[41mred \u65e5\u672c\x1b[K\x1b[0m\r\ntext".encode())
-    frame = screen.render(size)
+    frame = screen.view(size).frame()
     assert frame.startswith(b"\x1b[0m\x1b[?25l")
     viewer = Screen(size)
     viewer.feed(b"old text\r\n" * 60 + reset_client(size[0]) + frame)
@@ -323,7 +323,7 @@ def test_a_terminal_that_measures_a_cluster_differently_is_told_where_the_next_o
     screen.feed("e\u0301x \U0001f469\u200d\U0001f4bby".encode())
     drawn = "e\u0301\x1b[2Gx \U0001f469\u200d\x1b[6G\U0001f4bby".encode()
     assert drawn in screen.dump()
-    assert re.sub(rb"\x1b\[[0-9]X", b"", screen.render((20, 1))).split(b"\x1b[1H")[1].startswith(drawn)
+    assert re.sub(rb"\x1b\[[0-9]X", b"", screen.view((20, 1)).frame()).split(b"\x1b[1H")[1].startswith(drawn)
 
 
 # Rows as text
@@ -343,7 +343,7 @@ def test_rows_that_are_kept_are_the_rows_that_the_screen_has(writes: list[list[b
             assert rows.changed(screen) == {}
         assert plain.all == screen.text_rows(0, 6)
         placed = "".join(f"\x1b[{y}H{row}" for y, row in enumerate(styled.all, 1)).encode()
-        assert _shown(placed) == _shown(screen.render((20, 6)))
+        assert _shown(placed) == _shown(screen.view((20, 6)).frame())
     screen.close()
 
 

@@ -192,7 +192,7 @@ for _ in range(int(sys.argv[2])):
             assert not screen._terminal.mode(2027), data
             assert screen._terminal.size() == size
     read = lambda: screen.text_rows(-50, 50, styled=True)
-    rng.choice([screen.dump, screen.snapshot, screen.pending, lambda: screen.render((40, 10)), read])()
+    rng.choice([screen.dump, screen.snapshot, screen.pending, lambda: screen.view((40, 10)).frame(), read])()
     if rng.random() < 0.2:
         screen.resize((rng.randrange(1, 150), rng.randrange(1, 60)))
         screen.dump()

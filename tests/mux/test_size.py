@@ -2,7 +2,6 @@
 
 import pytest
 
-from agentmux.mux.screen import MAX_SIZE
 from agentmux.mux.size import CEILING, FLOOR, LARGEST, Size, agreed_size, bounded, clamped, parsed, usable
 
 
@@ -29,10 +28,6 @@ def test_bounded(size: Size, expected: Size) -> None:
     """Larger than any pane is no reason to be called smaller: what is written raw must be of the same size."""
     assert bounded(size) == expected
     assert min(CEILING) > 1 and max(CEILING) < LARGEST
-
-
-def test_the_emulator_takes_whatever_is_not_clamped() -> None:
-    assert CEILING == MAX_SIZE
 
 
 @pytest.mark.parametrize(

@@ -169,12 +169,12 @@ def test_its_keys_and_pastes_come_as_the_program_expects_them(pane: Pane, loop: 
     client.viewer.draw()
     pane.prints(b"\x1b[?2004h\x1b[?1hx")
     loop.advance(FRAME)
-    assert client.terminal.bracketed_paste and client.terminal.application_cursor
+    assert client.terminal.bracketed_paste and client.terminal.keys(["Up"]) == b"\x1bOA"
     pane.prints(b"\x1b[?2004l")  # which shows nothing
     loop.advance(FRAME)
     assert not client.terminal.bracketed_paste
     client.viewer.redraw()
-    assert client.terminal.application_cursor
+    assert client.terminal.keys(["Up"]) == b"\x1bOA"
 
 
 def test_the_frames_of_a_client_that_is_behind_wait_and_then_are_one(pane: Pane, loop: Loop) -> None:

@@ -125,8 +125,6 @@ def test_reading_outside_is_an_error_that_says_what_there_is(folder: Path, offse
     with pytest.raises(OutsideJournal) as caught:
         journal.read(offset, 1)
     assert (caught.value.start, caught.value.end) == (270, 300)
-    with pytest.raises(OutsideJournal):
-        journal.truncate(offset)
     assert journal.read(300, 10) == b""
     journal.release()
 
@@ -276,6 +274,14 @@ class TestFailedWrites:
         assert len(found) > 10
         assert min(end for _, end in found) >= 105
 
+    def test_killed_while_undoing_it_there_is_no_gap(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        journal = Journal(str(folder), segment=10, limit=100)
+        journal.append(b"x" * 15)
+        with after_each_unlink(folder, monkeypatch) as found, pytest.raises(JournalFull):
+            monkeypatch.setattr(os, "write", FullDisk(40))
+            journal.append(b"x" * 50)
+        assert found == [(0, 50), (0, 40), (0, 30), (0, 20)]
+
     @pytest.mark.parametrize("held", [True, False])
     def test_a_failed_write_that_did_write_is_undone(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, held: bool
@@ -400,16 +406,6 @@ class TestSnapshots:
         assert journal.load_snapshot() is None
         journal.release()
 
-    def test_truncating_deletes_those_that_knew_more(self, folder: Path) -> None:
-        journal = Journal(str(folder))
-        journal.append(b"x" * 20)
-        journal.save_snapshot(10, b"good")
-        journal.save_snapshot(20, b"gone")
-        journal.truncate(15)
-        journal.append(b"y" * 20)
-        assert journal.load_snapshot() == (10, b"good")
-        journal.release()
-
     def test_a_failed_one_leaves_the_older_ones(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         journal = Journal(str(folder))
         journal.append(b"x" * 20)
@@ -421,41 +417,6 @@ class TestSnapshots:
         assert names(folder) == before
         assert journal.load_snapshot() == (10, b"good")
         journal.release()
-
-
-def test_killed_while_truncating_the_journal_has_no_gap(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(str(folder), segment=10, limit=100)
-    journal.append(b"x" * 55)
-    with after_each_unlink(folder, monkeypatch) as found:
-        journal.truncate(15)
-    assert found == [(0, 50), (0, 40), (0, 30), (0, 20)]
-
-
-def test_truncate_goes_back_over_segments(folder: Path) -> None:
-    journal = Journal(str(folder), segment=10, limit=100)
-    journal.append(b"0123456789" * 4)
-    journal.truncate(17)
-    assert (journal.end, journal.segment_start) == (17, 10)
-    assert names(folder) == [segment(0), segment(10)]
-    journal.append(b"abc")
-    assert journal.read(10, 99) == b"0123456abc"
-    journal.truncate(0)
-    assert (journal.start, journal.end) == (0, 0)
-    journal.release()
-
-
-def test_truncating_all_that_is_kept_still_says_where_we_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: str) -> None:
-        raise OSError(errno.EIO, path)
-
-    journal = Journal(str(folder), segment=10, limit=30)
-    journal.append(b"x" * 100)
-    start = journal.start
-    journal.truncate(start + 1)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", fail)  # killed after that, the place would be forgotten
-        journal.truncate(start)
-    assert Journal(str(folder)).end == start > 0
 
 
 def test_remove_takes_the_whole_folder(folder: Path) -> None:
@@ -513,13 +474,6 @@ class JournalMachine(RuleBasedStateMachine):
         offset = data.draw(st.integers(self.journal.start, self.journal.end))
         limit = data.draw(st.integers(0, 50))
         assert self.journal.read(offset, limit) == self.model[offset : offset + limit]
-
-    @rule(data=st.data())
-    def truncate(self, data: st.DataObject) -> None:
-        end = data.draw(st.integers(self.journal.start, self.journal.end))
-        self.journal.truncate(end)
-        self.model = self.model[:end]
-        self.cut = True
 
     @precondition(lambda self: len(self.model) > 0)
     @rule(data=st.data())

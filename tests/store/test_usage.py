@@ -13,10 +13,10 @@ def test_each_answer_counts_once(tmp_path: Path) -> None:
     stores = Stores(str(tmp_path / "data"))
     one, two = (stores.sessions.add(name, ["x"], "/", created=1.0, size=(80, 24)).id for name in ("one", "two"))
     assert stores.usage.total(one) == Used() and stores.usage.place(one) is None
-    stores.usage.read(one, PLACE, [Answer("a", 10.0, Used(5, 1, 2)), Answer("b", 20.0, Used(1, 0, 1, 0.5))])
+    stores.usage.add(one, [Answer("a", 10.0, Used(5, 1, 2)), Answer("b", 20.0, Used(1, 0, 1, 0.5))], PLACE)
     assert stores.usage.total(one) == Used(6, 1, 3, 0.5)
-    stores.usage.read(one, ODD, [Answer("a", 10.0, Used(5, 1, 9)), Answer("\ud800", 10.0, Used())])
-    stores.usage.read(two, PLACE, [Answer("a", 10.0 + 86400 * 3, Used(1, 1, 1))])
+    stores.usage.add(one, [Answer("a", 10.0, Used(5, 1, 9)), Answer("\ud800", 10.0, Used())], ODD)
+    stores.usage.add(two, [Answer("a", 10.0 + 86400 * 3, Used(1, 1, 1))], PLACE)
     assert stores.usage.total(one) == Used(6, 1, 10, 0.5)
     assert stores.usage.place(one) == ODD
     by_day = stores.usage.by_day(0)

@@ -251,7 +251,7 @@ class Terminal:
         assert not screen.bracketed_paste
         assert not screen.mouse_tracking
         assert not screen.focus_reporting
-        assert not screen.application_cursor
+        assert screen.keys(["Up"]) == b"\x1b[A"
         assert not screen.synchronized
         assert screen.kitty_flags == 0
         assert screen.cursor.visible

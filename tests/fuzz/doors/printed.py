@@ -18,9 +18,10 @@ from agentmux.mux.emulator.snapshot import seal, unseal
 from agentmux.mux.notes import KittyNotifications
 from agentmux.mux.profiles import Profiles
 from agentmux.mux.reset import fresh, soft_reset
-from agentmux.mux.screen import MAX_SIZE, BadSnapshot, Colours, Screen
+from agentmux.mux.screen import BadSnapshot, Colours, Screen
 from agentmux.mux.sieve import MAX_QUERY, MAX_WRAPPED, For, Sieve
 from agentmux.mux.signs import OPTIONS, TEXT
+from agentmux.mux.size import CEILING
 
 RESIZE = b"\0R"
 """Stands in an input for a resize: columns and rows follow, a byte each."""
@@ -126,7 +127,7 @@ def printed(data: bytes) -> None:
                 fed += len(piece)
                 held = pane.sieve.held
                 assert held <= MAX_QUERY or (held <= MAX_WRAPPED and b"\x1bP" in data), f"{held} bytes are held"
-                assert pane.screen.size[0] <= MAX_SIZE[0] and pane.screen.size[1] <= MAX_SIZE[1]
+                assert pane.screen.size[0] <= CEILING[0] and pane.screen.size[1] <= CEILING[1]
                 assert not pane.screen._terminal.mode(2027), "grapheme clustering is on"
                 if head[3] & 1:
                     view.frame()
@@ -144,7 +145,7 @@ def _looked_at(screen: Screen, how: int) -> None:
     for text in (screen.title, screen.cwd, *plain):
         text.encode()
     screen.view((20, 5), 1).frame()
-    screen.render((200, 60))
+    screen.view((200, 60)).frame()
     screen.input_modes()
     screen.colours()
     screen.keys(["C-c", "Up", "M-S-F5", "é"])

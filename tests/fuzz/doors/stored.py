@@ -228,7 +228,7 @@ def _filled(folder: str) -> None:
         stores.messages.add(row.id, Role.AGENT, 1.7e9, Source.SCREEN, {"end": 2}, "a reply " * 6000)
         stores.history.add(row.id, 1.7e9, "/tmp", "claude", "a prompt")
         stores.ledger.add(row.id, 1.7e9, "working", {"reason": {"source": "screen", "says": "working", "at": 1.0}})
-        stores.usage.read(row.id, Place("/log", 1, 2), [Answer("m", 1.7e9, Used(1, 2, 3, 0.5))])
+        stores.usage.add(row.id, [Answer("m", 1.7e9, Used(1, 2, 3, 0.5))], Place("/log", 1, 2))
         stores.queue.add(row.id, 1.7e9, "do it", at_once=False)
         stores.search.add(Document(row.id, Where.REPLIES, 1.7e9, 1, "a reply that is found"))
     stores.sessions.set_exited(2, 0, 1.8e9)

@@ -110,7 +110,7 @@ def _remembered(stores: Stores, session: int, entries: Sequence[Entry]) -> None:
             [message] = stores.messages.of(session, 1)
             when(message.at)
             printable(message.text or "").encode()
-    stores.usage.read(session, Place("/log", 1, 0), answers)
+    stores.usage.add(session, answers, Place("/log", 1, 0))
     stores.usage.total(session)
     stores.usage.by_day(0.0)
     for table in ("message", "usage"):
