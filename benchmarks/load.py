@@ -140,7 +140,7 @@ class Load:
 
     def _begin(self, session: Session) -> None:
         if session.kind == "shell":
-            self.ours.new(session.name, ["/bin/sh", "-c", f"seq {players.PAST}; exec /bin/sh"])
+            self.ours.new(session.name, ["/bin/sh", "-c", f"seq {players.PAST[1]}; exec /bin/sh"])
             return
         file, more = players.__file__, [str(session.seed)]
         if session.recording:

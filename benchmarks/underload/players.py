@@ -39,9 +39,9 @@ REST = (10, 60)
 FIRST = (0, 20)
 """Seconds before the first."""
 
-PAST = 1500
-"""Lines that were printed before: what paints its screen anew scrolls off a line now and then, and would take hours to
-fill a scrollback."""
+PAST = (1500, 2500)
+"""Lines that were printed before, at least and at most: what paints its screen anew scrolls off a line now and then,
+and would take hours to fill a scrollback. (A page of hundreds of rows goes at once: not those of all together.)"""
 
 BURST = (1000, 6000)
 """Lines of a burst."""
@@ -86,7 +86,7 @@ def replays(name: str, seed: int, recording: bytes) -> Iterator[Block]:
     numbers, count = Numbers(seed), 0
     size = -(-len(recording) // CYCLE)
     pieces = [recording[at : at + size] for at in range(0, len(recording), size)]
-    past = b"".join(LINE % (name.encode(), n) for n in range(PAST))
+    past = b"".join(LINE % (name.encode(), n) for n in range(numbers.between(*PAST)))
     yield past, float(numbers.between(*FIRST))  # not all at once
     while True:
         for piece in pieces:
