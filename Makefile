@@ -36,10 +36,11 @@ lint: $(VENV)/.ready-to-test
 types: $(VENV)/.ready-to-test
 	$(BIN)/mypy -p agentmux.api -p agentmux.cli -p agentmux.mux -p agentmux.store
 
-# Most tests wait for processes: two at a time take little more than half as long on two cores.
+# Most tests wait, for processes and for pauses that are the product's: four at a time keep two cores at work. Where one
+# worker has nothing left it takes half of what another still has, so no long file stays for one alone.
 # The folders can't be imported as agentmux.*, so what is tested is what is installed.
 pytest: $(VENV)/.ready-to-test $(VENV)/.installed
-	$(BIN)/pytest -n 2 --dist worksteal -m "not prove" $(ARGS)
+	$(BIN)/pytest -n 4 --dist worksteal -m "not prove" $(ARGS)
 
 prove: $(VENV)/.ready-to-test $(VENV)/.installed
 	$(BIN)/pytest -m prove $(ARGS)

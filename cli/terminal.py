@@ -25,6 +25,9 @@ LEAVE_WAIT = 1.0
 ANSWER_WAIT = 0.5
 """Seconds that a terminal gets for its last answer. Without it the shell behind us would get it as if it were typed."""
 
+ANSWERS_WAIT = 5.0
+"""Seconds that it gets at most where more comes within each ``ANSWER_WAIT``: slowly, but it answers."""
+
 
 class Terminal:
     """The user's terminal while it is borrowed: raw, written to without blocking.
@@ -89,8 +92,8 @@ class Terminal:
 
     def swallow(self) -> None:
         """Read until the terminal has answered all it was asked, or seems not to."""
-        read, until = b"", monotonic() + ANSWER_WAIT
-        while self.asked and select.select([self.fd], [], [], max(0.0, until - monotonic()))[0]:
+        read, until = b"", monotonic() + ANSWERS_WAIT
+        while self.asked and select.select([self.fd], [], [], max(0.0, min(ANSWER_WAIT, until - monotonic())))[0]:
             try:
                 data = os.read(self.fd, 65536)
             except OSError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))  # import
 from disk import Disk, mounted
 from scripted_api import ScriptedApi
 from world import World
+
+# Children inherit a signal that is ignored, as behind `nohup ... &`: what a test interrupts would go on for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

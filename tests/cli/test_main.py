@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from agentmux.cli.commands import COMMANDS, Command
 from agentmux.cli.main import RESENDS, main, make_request
 from agentmux.mux import VERSION
 from agentmux.mux.protocol import Decoder, Kind, Request, encode, pack, unpack
@@ -134,6 +135,14 @@ def test_help_of_one_command(argv: list[str], capfd: Capture) -> None:
     assert main(argv) == 0
     sys.stdout.flush()
     assert capfd.readouterr().out.startswith("Usage: agentmux ls ")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_help_that_is_printed_by_the_client(command: Command, capfd: Capture) -> None:
+    assert main([command.name, "--help"]) == 0
+    sys.stdout.flush()
+    out, err = capfd.readouterr()
+    assert out.startswith(f"Usage: agentmux {command.name} ") and err == ""
 
 
 @pytest.mark.parametrize("argv", [["detach"], ["kill-server"], ["events", "--json"]])

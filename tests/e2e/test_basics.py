@@ -254,13 +254,9 @@ def test_usage_errors_have_status_2_and_name_what_is_wrong(world: World) -> None
 
 def test_help_and_version_need_no_server(world: World) -> None:
     assert world.run("--version").ok().out.startswith("agentmux ")
-    overview = world.run("--help").ok().out
-    from agentmux.cli.commands import COMMANDS
-
-    for command in COMMANDS:
-        assert f"\n  {command.name} " in overview
-        text = world.run(command.name, "--help").ok().out
-        assert f"Usage: agentmux {command.name}" in text
+    assert "\n  new " in world.run("--help").ok().out
+    for name in ("ls", "attach", "dashboard", "doctor"):  # run by server, by both, and by the client: these ask nobody
+        assert f"Usage: agentmux {name}" in world.run(name, "--help").ok().out
     assert world.run("list-sessions", "--help").ok().out == world.run("ls", "--help").ok().out
     assert world.pids() == {}
 

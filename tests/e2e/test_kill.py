@@ -112,8 +112,7 @@ def test_what_a_program_leaves_behind_when_it_ends_by_itself_lives_until_everyth
     assert world.names() == []
     ran = world.run("server", "stop", "--force")
     assert (ran.status, ran.err) == (0, "")
-    assert not lives(left)
-    assert world.pids() == {}
+    wait_until(lambda: not lives(left) and not world.pids(), what="end of what was killed last")
 
 
 def test_kill_takes_several_targets_and_all(world: World) -> None:

@@ -251,6 +251,8 @@ for line in sys.stdin:
     if line.startswith("break"):
         readers.pop().shutdown(socket.SHUT_RDWR)
         continue
+    if line.isspace():
+        continue  # Enter is pressed again where nothing follows from it for long
     kind, _, values = line.strip().partition(" ")
     shown = ""
     if kind in ("talk", "late"):

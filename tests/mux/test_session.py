@@ -177,13 +177,13 @@ class Program:
         return bytes(data)
 
     def read(self) -> bytes:
-        """Return all that there is of its input by now."""
+        """Return what it has been told by now: all that comes before the answer to a question asked last."""
         self.loop.settle()
-        os.set_blocking(self.slave, False)
-        try:
-            return os.read(self.slave, 1 << 16)
-        except BlockingIOError:
-            return b""
+        self.prints(b"\x1b[5n")
+        data, answer = bytearray(), b"\x1b[0n"
+        while not data.endswith(answer):  # a terminal hands over in pieces, and later
+            data += self.reads(1)
+        return bytes(data.removesuffix(answer))
 
     def size(self) -> tuple[int, int]:
         rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(self.slave, termios.TIOCGWINSZ, bytes(8)))

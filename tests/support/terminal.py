@@ -19,6 +19,9 @@ from agentmux.mux.screen import Screen
 
 SECONDS = 20.0
 
+_MARK = b"<all was said>"
+"""What the test itself writes behind the last words of a client. Nobody is shown it."""
+
 _TAKE = ': <"$0"; exec "$@"'  # a session leader gets the terminal that it opens first
 
 
@@ -231,14 +234,32 @@ class Terminal:
                 self._feed()  # it may wait for an answer
             assert time.monotonic() < deadline, f"after {seconds:g} s the client still runs and shows:\n{self.text()}"
             time.sleep(0.005)
-        if self.master >= 0 and self.reading:  # its last words are in the pty
-            deadline = time.monotonic() + 5
-            while fcntl.ioctl(self.master, termios.FIONREAD, b"\0\0\0\0") != b"\0\0\0\0":
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
-            time.sleep(0.005)
-            self._feed()
+        if self.master >= 0 and self.reading:
+            self._take_last_words()
         return status
+
+    def _take_last_words(self) -> None:
+        """Take all that was written before this: the kernel hands it over later, and our thread after that."""
+        deadline, mark = time.monotonic() + SECONDS, _MARK
+        slave = os.open(os.ttyname(self.slave), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            while mark:
+                assert time.monotonic() < deadline, "the terminal takes nothing more"
+                try:
+                    mark = mark[os.write(slave, mark) :]
+                except BlockingIOError:
+                    time.sleep(0.005)
+        finally:
+            os.close(slave)
+        while True:
+            with self._lock:
+                words = b"".join(self._new)
+                if _MARK in words:
+                    self._new = [words.replace(_MARK, b"")]
+                    break
+            assert time.monotonic() < deadline, "what was written last does not come"
+            time.sleep(0.005)
+        self._feed()
 
     def assert_as_before(self) -> None:
         """Insist that the terminal is as it was before the client: settings, flags and modes."""
