@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import re
 import signal
@@ -230,7 +229,6 @@ def memory(pid: int) -> int:
 @pytest.mark.parametrize("size", [60 << 20, pytest.param(1700 << 20, marks=pytest.mark.prove)], ids=["hour", "day"])
 def test_a_day_of_a_busy_agent_stays_within_the_bounds(world: World, size: int) -> None:
     """24 hours at 10 frames of 2 KB a second are 1.7 GB, here as fast as they are taken."""
-    faulthandler.cancel_dump_traceback_later()
     world.configure(f"journal-bytes = {JOURNAL}\nstore-bytes = 1000000")
     recording = os.path.join(os.path.dirname(__file__), "..", "recordings", "gemini.raw.gz")
     counter = os.path.join(world.home, "counter")

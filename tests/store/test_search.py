@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import random
 import sqlite3
 import sys
@@ -318,7 +317,6 @@ def test_a_small_corpus(path: Path) -> None:
 @pytest.mark.prove
 def test_a_gigabyte_is_searched_in_100_ms(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """300 MB of rendered text, which is what a gigabyte of raw output comes to, and 100,000 messages."""
-    faulthandler.cancel_dump_traceback_later()  # indexing alone takes longer than any other test may
     corpus = Corpus(2)
     with closing(Database(str(path))) as database:
         index, took, size = built(database, corpus, 1000, 60_000, 100_000)
