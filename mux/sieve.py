@@ -87,7 +87,9 @@ _OSC = rb"""
 # Strings whose beginning decides: XTGETTCAP, kitty graphics with a=q; DECRQSS, the glyph protocol's "do you?".
 _ASKING = rb"(?: P [0-9;]* \+ q | _G (?: [^;\x07\x18\x1a\x1b]* , )? a=q (?=[,;\x1b]) )"
 _ANSWERED = rb"(?: P [0-9;]* \$ q | _25a1; [sq] )"
-_CHUNK = rb"(?:[^\x1b]|\x1b(?![\\P])){0,1024}+"  # screen takes 768 bytes
+# Groups are never possessive but atomic: before 3.11.5 Python may leave a possessive one at the wrong place (gh-106052).
+_CHUNK = rb"(?>(?:[^\x1b]|\x1b(?![\\P])){0,1024})"  # screen takes 768 bytes
+_DOUBLED = rb"(?>[^\x18\x1a\x1b]*+(?:\x1b\x1b[^\x18\x1a\x1b]*+)*)"  # tmux has each escape character twice
 
 _SPECIAL = re.compile(
     rb"""
@@ -96,8 +98,8 @@ _SPECIAL = re.compile(
       | \] %(osc)s %(end)s
       | (?P<asking> %(asking)s [^\x18\x1a\x1b]* ) \x1b\\
       | %(answered)s [^\x18\x1a\x1b]* \x1b\\
-      | (?P<tmux> Ptmux; (?:[^\x18\x1a\x1b]|\x1b\x1b)*+ ) \x1b\\
-      | (?P<screen> P \x1b[]P_] %(chunk)s \x1b\\ (?: (?<!\x07\x1b\\) \x1bP %(chunk)s \x1b\\ )*+ )
+      | (?P<tmux> Ptmux; %(doubled)s ) \x1b\\
+      | (?P<screen> P \x1b[]P_] %(chunk)s \x1b\\ (?> (?: (?<!\x07\x1b\\) \x1bP %(chunk)s \x1b\\ )* ) )
       | (?P<reset> c )
       | Z
     )
@@ -109,6 +111,7 @@ _SPECIAL = re.compile(
         b"asking": _ASKING,
         b"answered": _ANSWERED,
         b"chunk": _CHUNK,
+        b"doubled": _DOUBLED,
     },
     re.VERBOSE,
 )
@@ -129,10 +132,10 @@ _WITHOUT_END = re.compile(
 _SIDE_WITHOUT_END = re.compile(rb"\x1b\](?:%b|99;)%b" % (_SIDE, _STRING))
 _WRAPPED_WITHOUT_END = re.compile(
     rb"""
-    \x1bP (?: tmux; (?:[^\x18\x1a\x1b]|\x1b\x1b)*+ \x1b?
-      | \x1b[]P_] %(chunk)s (?: (?<!\x07)\x1b\\ (?: \x1b\Z | \x1bP %(chunk)s )?+ )*+ )
+    \x1bP (?: tmux; %(doubled)s \x1b?
+      | \x1b[]P_] %(chunk)s (?> (?: (?<!\x07)\x1b\\ (?> (?: \x1b\Z | \x1bP %(chunk)s )? ) )* ) )
     """
-    % {b"chunk": _CHUNK},
+    % {b"chunk": _CHUNK, b"doubled": _DOUBLED},
     re.VERBOSE,
 )
 

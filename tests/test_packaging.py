@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -148,3 +149,12 @@ def test_the_installed_wheel_runs_without_the_source(wheel: str, world: World) -
     assert world.run("info", "--json", argv=script).ok().json["command"] == "cat"
     world.run("kill-server", argv=script).ok()
     assert os.path.exists(os.path.join(place, "share", "man", "man1", "agentmux.1"))
+
+
+def test_patterns_mean_the_same_in_every_python() -> None:
+    """Before 3.11.5 a possessive group may leave off at the wrong place (gh-106052); an atomic one does not."""
+    possessive = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+")
+    for path in sources():
+        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+            found = [line for line in file if possessive.search(line)]
+        assert not found, f"{path}: in place of (?:...)*+ write (?>(?:...)*): {found}"
