@@ -5,6 +5,7 @@ that O_NONBLOCK is never set on the open file that the user's shell shares: a
 stalled terminal then can't trap the client, and the shell never sees EAGAIN.
 """
 
+import _signal  # type: ignore[import-not-found]  # see signals.py
 import os
 import select
 import termios
@@ -13,6 +14,7 @@ from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 PENDING_LIMIT = 1 << 18
@@ -27,6 +29,10 @@ ANSWER_WAIT = 0.5
 
 ANSWERS_WAIT = 5.0
 """Seconds that it gets at most where more comes within each ``ANSWER_WAIT``: slowly, but it answers."""
+
+
+_TRIES = 100
+"""How often a job is sent to the background at most. Where nobody could wake us up SIGTTOU does nothing."""
 
 
 class Terminal:
@@ -120,6 +126,25 @@ def _is_last_answer(sequence: bytes) -> bool:
     return sequence[:1] == b"?" and sequence[1:].lstrip(b"0123456789;")[:1] == b"c"
 
 
+def ours(fd: int) -> bool:
+    """Whether our job has the terminal. If not, its modes are not ours to set, and the kernel would stop us."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:  # it hung up, or no shell has it for its jobs
+        return True
+
+
+def wait_until_ours(fd: int, enough: "Callable[[], object]" = lambda: False) -> None:
+    """Stop, as the kernel would have it, until our job has the terminal, or ``enough`` after a signal that is caught.
+
+    Signals that are caught later end us here.
+    """
+    for _ in range(_TRIES):
+        if ours(fd) or enough():
+            return
+        os.kill(os.getpid(), _signal.SIGTTOU)
+
+
 class Borrowed:
     """The terminal on ``fd`` in raw mode; on the way out every mode that a program can have set is reset.
 
@@ -130,6 +155,7 @@ class Borrowed:
         self._fd = fd
 
     def __enter__(self) -> Terminal:
+        wait_until_ours(self._fd)
         self._before = termios.tcgetattr(self._fd)
         self._terminal = Terminal(self._fd)
         try:
@@ -168,6 +194,9 @@ class Borrowed:
     ) -> None:
         from agentmux.mux.reset import leave_client  # at last: a client has no need of it to begin
 
+        if not ours(self._fd):
+            self._terminal.close()
+            return
         self._terminal.leave(leave_client())
         self._terminal.swallow()
         self._terminal.close()

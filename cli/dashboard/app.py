@@ -6,13 +6,14 @@ It is long because these four have to agree: what is shown decides what a key me
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import clear_typeahead
@@ -29,6 +30,7 @@ from agentmux.api.model import Event, Info
 from agentmux.mux.errors import AgentmuxError
 from agentmux.mux.foreign import safe
 
+from ..terminal import ours, wait_until_ours
 from .ahead import TypedAhead
 from .bar import RECALLED, Bar, Mentions
 from .dialogs import Dialogs
@@ -59,6 +61,7 @@ RECALL = 0.3
 SPIN = 0.15
 """Seconds between two pictures of what turns while work is under way."""
 
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 IN_GRID = frozenset({"help", "palette", "prompt", "answer", "interrupt", "next-needing"})
 """Actions that can be done to the chosen tile of the grid."""
@@ -195,8 +198,8 @@ class View:
         """Show the view until something else has to be on the terminal."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._broken)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._end, Leave(number))
+        for number in _ENDS:
+            loop.add_signal_handler(number, self._signalled, number)
         self._start(self.link.follow())
         self._start(self._tick())
         self._select_wanted()
@@ -219,8 +222,13 @@ class View:
             await asyncio.gather(*tasks, return_exceptions=True)
             self.ahead.drop()
             clear_typeahead(self.app.input)  # keys that were meant for what comes now
-            for number in (signal.SIGTERM, signal.SIGHUP):
+            for number in _ENDS:
                 loop.remove_signal_handler(number)
+
+    def _signalled(self, number: int) -> None:
+        if not ours(0):
+            os._exit(128 + number)  # stopped while it was shown: a shell has the terminal by now
+        self._end(Leave(number))
 
     def _end(self, outcome: Outcome) -> None:
         if self.app.is_running and self.app.future is not None and not self.app.future.done():
@@ -424,8 +432,18 @@ class View:
         self._end(Leave(detach=detach))
 
     def suspend(self) -> None:
-        """Stop, as C-z does with other programs."""
-        self.app.suspend_to_background()
+        """Stop, as C-z does with other programs. Whoever ends us then has the terminal: we leave it alone."""
+        run_in_terminal(self._stopped)
+
+    def _stopped(self) -> None:
+        arrived: list[int] = []
+        before = {number: signal.signal(number, lambda which, _: arrived.append(which)) for number in _ENDS}
+        os.kill(0, signal.SIGTSTP)
+        wait_until_ours(0, lambda: arrived)
+        if arrived and not ours(0):
+            os._exit(128 + arrived[0])
+        for number, handler in before.items():
+            signal.signal(number, handler)  # that of the loop, which has heard of what arrived as well
 
     def copy(self, encoded: str) -> None:
         """Put base64 into the terminal's clipboard."""

@@ -21,6 +21,7 @@ from agentmux.mux.protocol import Kind, Request
 from agentmux.mux.sessionerrors import NeedsTerminal, Nested
 
 from ..chooser import CANNOT, QUIT
+from ..terminal import wait_until_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def run(words: list[str], socket: str) -> int:
     asked = _parsed(words)
     if not (os.isatty(0) and os.isatty(1)):
         raise NeedsTerminal("list sessions with: agentmux ls")
+    wait_until_ours(0)
     if _too_small():
         if asked.choose >= 0:
             return CANNOT

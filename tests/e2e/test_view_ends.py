@@ -17,6 +17,9 @@ from world import AGENTMUX, World, wait_until
 KEYS = ["j", "k", "p", "x", "n", "?", ":", "/", "g", "z", "2", "3", "\x1b", "\x1b[5~", "\x1b[A", "a", "i", "\t", "\r"]
 """What a person may have typed by then, but for what ends something."""
 
+END_IT = "p=$(jobs -p %1); kill %1; while kill -0 $p; do sleep 0.1; done; echo go''ne"
+"""For a shell: end its first job, and tell when it has."""
+
 
 def sessions(world: World) -> list[str]:
     """Start what must not notice anything; return its names."""
@@ -65,6 +68,36 @@ def test_a_terminal_that_hangs_up_ends_it(world: World) -> None:
     terminal.hang_up()
     terminal.ended()
     assert world.names() == names
+
+
+@pytest.mark.parametrize("meanwhile", ["", "bg; "])
+def test_a_view_that_is_stopped_can_be_ended(world: World, meanwhile: str) -> None:
+    sessions(world)
+    terminal = world.terminal(argv=("bash", "--norc", "-i"))
+    terminal.shows("$")
+    terminal.type("agentmux\r")
+    terminal.shows(" agentmux ")
+    terminal.type("\x1a")
+    terminal.shows("Stopped")
+    terminal.type(f"{meanwhile}{END_IT}\r")
+    terminal.shows("gone")
+    terminal.type("exit\r")
+    terminal.ended()
+    terminal.assert_as_before()
+
+
+@pytest.mark.parametrize("command", ["", "attach -t one"])
+def test_what_is_started_in_the_background_waits_and_can_be_ended(world: World, command: str) -> None:
+    sessions(world)
+    terminal = world.terminal(argv=("bash", "--norc", "-i"))
+    terminal.shows("$")
+    terminal.type(f"agentmux {command} & until jobs | grep Stopped; do sleep 0.1; done\r")
+    terminal.shows("Stopped")
+    terminal.type(f"{END_IT}\r")
+    terminal.shows("gone")
+    terminal.type("exit\r")
+    terminal.ended()
+    terminal.assert_as_before()
 
 
 def test_a_view_that_is_stopped_and_goes_on(world: World) -> None:
