@@ -87,7 +87,7 @@ _OSC = rb"""
 # Strings whose beginning decides: XTGETTCAP, kitty graphics with a=q; DECRQSS, the glyph protocol's "do you?".
 _ASKING = rb"(?: P [0-9;]* \+ q | _G (?: [^;\x07\x18\x1a\x1b]* , )? a=q (?=[,;\x1b]) )"
 _ANSWERED = rb"(?: P [0-9;]* \$ q | _25a1; [sq] )"
-# Groups are never possessive but atomic: before 3.11.5 Python may leave a possessive one at the wrong place (gh-106052).
+# Groups are atomic, never possessive: before 3.11.5 Python may leave such a one at the wrong place (gh-106052).
 _CHUNK = rb"(?>(?:[^\x1b]|\x1b(?![\\P])){0,1024})"  # screen takes 768 bytes
 _DOUBLED = rb"(?>[^\x18\x1a\x1b]*+(?:\x1b\x1b[^\x18\x1a\x1b]*+)*)"  # tmux has each escape character twice
 
