@@ -39,6 +39,18 @@ def view(world: World, *words: str, **settings: object) -> Terminal:
     return terminal
 
 
+def stopped(world: World) -> Terminal:
+    """Open a view from a shell, and stop it."""
+    sessions(world)
+    terminal = world.terminal(argv=("bash", "--norc", "-i"))
+    terminal.shows("$")
+    terminal.type("agentmux\r")
+    terminal.shows(" agentmux ")
+    terminal.type("\x1a")
+    terminal.shows("Stopped")
+    return terminal
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_the_terminal_whole(world: World, number: signal.Signals) -> None:
     names, before = sessions(world), pids(world)
@@ -72,13 +84,7 @@ def test_a_terminal_that_hangs_up_ends_it(world: World) -> None:
 
 @pytest.mark.parametrize("meanwhile", ["", "bg; "])
 def test_a_view_that_is_stopped_can_be_ended(world: World, meanwhile: str) -> None:
-    sessions(world)
-    terminal = world.terminal(argv=("bash", "--norc", "-i"))
-    terminal.shows("$")
-    terminal.type("agentmux\r")
-    terminal.shows(" agentmux ")
-    terminal.type("\x1a")
-    terminal.shows("Stopped")
+    terminal = stopped(world)
     terminal.type(f"{meanwhile}{END_IT}\r")
     terminal.shows("gone")
     terminal.type("exit\r")
@@ -101,13 +107,7 @@ def test_what_is_started_in_the_background_waits_and_can_be_ended(world: World, 
 
 
 def test_a_view_that_is_stopped_and_goes_on(world: World) -> None:
-    sessions(world)
-    terminal = world.terminal(argv=("bash", "--norc", "-i"))
-    terminal.shows("$")
-    terminal.type("agentmux\r")
-    terminal.shows(" agentmux ")
-    terminal.type("\x1a")
-    terminal.shows("Stopped")
+    terminal = stopped(world)
     terminal.type("fg\r")
     terminal.shows(" agentmux ")
     terminal.type("q")
