@@ -30,7 +30,6 @@ ANSWER_WAIT = 0.5
 ANSWERS_WAIT = 5.0
 """Seconds that it gets at most where more comes within each ``ANSWER_WAIT``: slowly, but it answers."""
 
-
 _TRIES = 100
 """How often a job is sent to the background at most. Where nobody could wake us up SIGTTOU does nothing."""
 
