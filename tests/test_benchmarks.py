@@ -139,3 +139,10 @@ def test_a_short_load_loses_nothing(tmp_path: Path) -> None:
     assert [line["kind"] for line in lines[:2]] == ["run", "sample"]
     assert lines[-1]["kind"] == "summary" and lines[-1]["sessions"]["passed"] >= 2 and lines[-1]["said"]
     assert (tmp_path / "load.svg").exists()
+
+
+@pytest.mark.parametrize("program", ["run", "load", "plot"])
+def test_every_program_of_them_starts(program: str) -> None:
+    argv = [sys.executable, os.path.join(ROOT, "benchmarks", f"{program}.py"), "--help"]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 from contextlib import closing
+from statistics import median
 from time import perf_counter
 
 from ..contenders import Agentmux, Contender
 from ..table import Line, below
-from ..tools import Problem, Stage, median, percentile, run_timed
+from ..tools import Problem, Stage, percentile, run_timed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
