@@ -144,12 +144,23 @@ class Agentmux(Contender):
     def send_argv(self, session: str, text: str) -> list[str]:
         return self.argv("send", "-t", session, text)
 
-    def within(self, measure: str, *words: str) -> list[str]:
-        """Return what has agentmux's interpreter run ``main`` of a measure's file, with these words as arguments."""
+    def within(self, measure: str, *words: str, timeout: float) -> Any:
+        """Have agentmux's interpreter run ``main`` of a measure's file, with these words as arguments.
+
+        Returns:
+            What it prints, which is JSON.
+
+        Raises:
+            Problem: it failed.
+        """
         code = (
             f"import sys; sys.path.append(sys.argv.pop(1)); from benchmarks.measures import {measure}; {measure}.main()"
         )
-        return [self.python, "-I", "-c", code, ROOT, *words]
+        argv = [self.python, "-I", "-c", code, ROOT, *words]
+        done = subprocess.run(argv, env=self.env, capture_output=True, timeout=timeout)
+        if done.returncode:
+            raise Problem(f"{measure} {words[0]}: {done.stderr.decode(errors='replace').strip()[-500:]}")
+        return json.loads(done.stdout)
 
     def hook_argv(self) -> list[str]:
         """Return the command that an agent's hook runs."""

@@ -26,6 +26,8 @@ bytes, so that it is full long before a slope is drawn, through all but the firs
 The status is 0 if nothing was lost: each session's log has what its program wrote, byte for byte (in shells: each line
 sent, once, in order); the API has seen each prompt once; nobody who looked on died; server and keeper are the ones they
 were, have no more descriptors open than at the start when all sessions are gone, and leave no process.
+
+The file is long because whatever a run starts it has to compare and to end.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ SMALLER = (100, 30)
 """Columns and rows of clients that only watch."""
 
 PROMPTS = 9.0
-"""Seconds between two prompts to any of the agents: a turn of theirs takes up to a second of CPU."""
+"""Seconds between two prompts to any of the agents, one after the other: a turn takes up to a second of CPU."""
 
 SETTLED = 30.0
 """Seconds for what should be in a log, or closed, and is not yet."""
@@ -113,7 +115,7 @@ class Load:
         self.folder = os.path.dirname(facts["log"])
         if self.options.agents:
             self.stage.say(f"starting {self.options.agents} agents")
-            self.prompting = prompting.Prompting(self.stage, self.ours, PROMPTS * self.options.agents)
+            self.prompting = prompting.Prompting(self.stage, self.ours, PROMPTS)
             self.prompting.start(self.options.agents)
         for number, session in enumerate(self.sessions):
             self.stage.say(f"starting session {number}/{len(self.sessions)}")

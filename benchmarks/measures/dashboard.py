@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from statistics import median
 from time import monotonic, perf_counter, sleep
@@ -114,11 +113,8 @@ def _painted(stage: Stage, ours: Agentmux, title: str, rounds: int) -> Line:
 
 def _shown(ours: Agentmux, what: str, number: int) -> list[float]:
     """Have the interpreter that has an emulator do one of DOING on a new dashboard; return what it found."""
-    argv = ours.within("dashboard", what, str(number), *ours.argv("dashboard"))
-    done = subprocess.run(argv, env=ours.env, capture_output=True, timeout=number + 10 * PATIENCE)
-    if done.returncode:
-        raise Problem(f"{what}: {done.stderr.decode(errors='replace').strip()[-500:]}")
-    found: list[float] = json.loads(done.stdout)
+    words = (what, str(number), *ours.argv("dashboard"))
+    found: list[float] = ours.within("dashboard", *words, timeout=number + 10 * PATIENCE)
     return found
 
 

@@ -7,14 +7,13 @@ part of it. The others' servers can't be asked for this alone.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from statistics import median
 from time import process_time
 
 from ..contenders import Agentmux, Contender, Floor
 from ..table import Line, against, below
-from ..tools import Problem, Stage, run_timed
+from ..tools import Stage, run_timed
 
 PANE = (120, 40)
 
@@ -111,11 +110,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     for one in contenders:
         if isinstance(one, Agentmux):
             with stage.trying(one.name):
-                argv = one.within("frames", str(stage.numbers(60, 300)))
-                done = subprocess.run(argv, env=stage.environment(), stdout=subprocess.PIPE, timeout=120)
-                if done.returncode:
-                    raise Problem(f"drawing frames ended with {done.returncode}")
-                found = json.loads(done.stdout)
+                found = one.within("frames", str(stage.numbers(60, 300)), timeout=120)
     bare = {}
     for one in contenders:
         if isinstance(one, Floor):

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from contextlib import closing
 from statistics import median
 from time import perf_counter
 
-from ..contenders import Agentmux, Contender
+from ..contenders import ROOT, Agentmux, Contender
 from ..table import Line, below
-from ..tools import Problem, Stage, percentile, run_timed
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ..tools import Stage, percentile, run_timed
 
 ENDED = 1000
 """Sessions that have ended."""
@@ -34,8 +31,6 @@ SOUGHT = 100.0
 
 QUERIES = 200
 
-CODE = "import sys; sys.path.append(sys.argv[1]); from benchmarks.measures import remembered; remembered.main()"
-
 
 def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
     """Ask new servers, in turns, and search."""
@@ -47,7 +42,7 @@ def run(stage: Stage, contenders: list[Contender]) -> list[Line]:
                 lines.append(below("remembered", f"first ls, {ENDED} ended sessions more", "ms", added, MORE))
                 stage.say("indexing")
                 part = stage.numbers(10, 1)
-                took = json.loads(_ours(stage, one, "search", str(PIECES // part), str(MESSAGES // part)))
+                took = one.within("remembered", "search", str(PIECES // part), str(MESSAGES // part), timeout=900)
                 much = f"{PIECES // part} pieces of output, {MESSAGES // part} messages"
                 half, tail = ({one.name: percentile(took, share)} for share in (0.5, 0.95))
                 lines.append(Line("remembered", f"search, p50: {much}", "ms", half, samples={one.name: len(took)}))
@@ -60,12 +55,11 @@ def _opened(stage: Stage, ours: Agentmux) -> dict[str, float]:
     took: dict[str, list[float]] = {"new": [], "old": []}
     servers = {name: ours.another(f"remembered-{name}") for name in took}
     for name, server in servers.items():
-        assert isinstance(server, Agentmux)
         server.new("first", ["true"])
         folder = os.path.dirname(server.facts()["log"])
         server.stop()
         if name == "old":
-            _ours(stage, ours, "fill", folder)
+            ours.within("remembered", "fill", folder, timeout=60)
     rounds = stage.numbers(3, 10)
     for number in range(rounds):
         stage.say(f"{number}/{rounds} first answers")
@@ -75,26 +69,15 @@ def _opened(stage: Stage, ours: Agentmux) -> dict[str, float]:
     return {ours.name: median(took["old"]) - median(took["new"])}
 
 
-def _ours(stage: Stage, ours: Agentmux, *words: str) -> bytes:
-    argv = [ours.python, "-I", "-c", CODE, ROOT, *words]
-    done = subprocess.run(argv, env=stage.environment(), stdout=subprocess.PIPE, timeout=900)
-    if done.returncode:
-        raise Problem(f"{words[0]} ended with {done.returncode}")
-    return done.stdout
-
-
 def main() -> None:
-    """Do a part in agentmux's interpreter."""
-    what, *words = sys.argv[2:]
+    """Do one part and print what it found, as JSON."""
+    what, *words = sys.argv[1:]
     sys.path.append(os.path.join(ROOT, "tests", "support"))
-    if what == "fill":
-        _fill(*words)
-    else:
-        json.dump(_searched(*map(int, words)), sys.stdout)
+    json.dump(_fill(*words) if what == "fill" else _searched(*map(int, words)), sys.stdout)
 
 
-def _fill(folder: str) -> None:
-    """Record sessions that ended."""
+def _fill(folder: str) -> int:
+    """Record sessions that ended; return how many."""
     from agentmux.store.stores import Stores
 
     with closing(Stores(folder)) as stores:
@@ -102,6 +85,7 @@ def _fill(folder: str) -> None:
             row = stores.sessions.add(f"old{number}", ["sh"], "/", created=1.0 + number, size=(80, 24))
             stores.sessions.set_running(row.id, 1.0 + number)
             stores.sessions.set_exited(row.id, 0, 2.0 + number)
+    return ENDED
 
 
 def _searched(pieces: int, messages: int) -> list[float]:

@@ -8,14 +8,14 @@ import sys
 from dataclasses import dataclass
 from time import monotonic
 
-from ..contenders import Agentmux
+from ..contenders import ROOT, Agentmux
 from ..tools import Stage, run_timed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUPPORT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tests", "support")
+SUPPORT = os.path.join(ROOT, "tests", "support")
 
 NAMES = ("claude", "codex", "opencode", "gemini", "pi")
 """The agents, in turns, as far as they are there."""
@@ -56,7 +56,7 @@ class Prompting:
     """The agents, the API that they talk to, and their prompts."""
 
     def __init__(self, stage: Stage, ours: Agentmux, every: float) -> None:
-        """Start the API. Each agent is to get a prompt ``every`` so many seconds after its last reply."""
+        """Start the API. Each ``every`` so many seconds one of the agents is to get a prompt."""
         sys.path.append(SUPPORT)
         from scripted_api import ScriptedApi
 
@@ -89,7 +89,7 @@ class Prompting:
         for name in self.names:
             self._ours.command("wait", "-t", name, "--until", "idle", "--timeout", f"{READY:g}")
         now = monotonic()
-        self._due = {name: now + self._every * n / len(self.names) for n, name in enumerate(self.names)}
+        self._due = {name: now + self._every * n for n, name in enumerate(self.names)}
 
     def step(self) -> None:
         """See who has answered, and prompt those whose time has come."""
@@ -97,7 +97,7 @@ class Prompting:
         for name, turn in list(self._turns.items()):
             if turn.process.poll() is not None:
                 self._over(name, turn)
-                self._due[name] = now + self._every
+                self._due[name] = now + self._every * len(self.names)
         for name in self.names:
             if name not in self._turns and now >= self._due[name]:
                 number = len(self.sent)

@@ -227,7 +227,7 @@ class View:
 
     def _signalled(self, number: int) -> None:
         if not ours(0):
-            os._exit(128 + number)  # stopped while it was shown: a shell has the terminal by now
+            os._exit(128 + number)  # we were stopped: a shell has the terminal by now
         self._end(Leave(number))
 
     def _end(self, outcome: Outcome) -> None:
@@ -440,10 +440,10 @@ class View:
         before = {number: signal.signal(number, lambda which, _: arrived.append(which)) for number in _ENDS}
         os.kill(0, signal.SIGTSTP)
         wait_until_ours(0, lambda: arrived)
-        if arrived and not ours(0):
-            os._exit(128 + arrived[0])
         for number, handler in before.items():
-            signal.signal(number, handler)  # that of the loop, which has heard of what arrived as well
+            signal.signal(number, handler)
+        for number in arrived:
+            self._signalled(number)  # the loop would say so after it has taken the terminal
 
     def copy(self, encoded: str) -> None:
         """Put base64 into the terminal's clipboard."""

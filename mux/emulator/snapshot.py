@@ -11,6 +11,8 @@ version number. So it sees no byte of a file whose digest is wrong or that anoth
 import functools
 import hashlib
 
+import zstandard
+
 from . import clone
 from .errors import BadSnapshot
 from .ffi import library_path
@@ -30,8 +32,6 @@ def _library() -> bytes:
 
 def seal(snapshot: bytes) -> bytes:
     """Return the library's snapshot in its envelope."""
-    import zstandard
-
     body = _library() + zstandard.compress(snapshot, _LEVEL)
     return MAGIC + hashlib.sha256(body).digest() + body
 
@@ -49,8 +49,6 @@ def unseal(blob: bytes) -> bytes:
         raise BadSnapshot("the snapshot is damaged")
     if body[:_DIGEST] != _library():
         raise BadSnapshot("the snapshot was made with another build of libghostty-vt")
-    import zstandard
-
     try:
         return bytes(zstandard.decompress(body[_DIGEST:]))
     except zstandard.ZstdError as error:
