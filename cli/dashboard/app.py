@@ -442,8 +442,8 @@ class View:
         wait_until_ours(0, lambda: arrived)
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in arrived:
-            self._signalled(number)  # the loop would say so after it has taken the terminal
+        for which in arrived:
+            self._signalled(which)  # the loop would say so after it has taken the terminal
 
     def copy(self, encoded: str) -> None:
         """Put base64 into the terminal's clipboard."""
