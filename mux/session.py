@@ -458,7 +458,7 @@ class Session:
         shown = self._shadow.feed(data, at, self.size)
         for viewer in self.viewers:
             viewer.output(shown)
-        if data.rfind(b"1004") >= 0:  # a quarter of what "in" costs
+        if data.rfind(b"1004") >= 0:  # "in" takes four times as long
             self._tell_focus()
         if self._detector is not None:
             self._detector.printed()
