@@ -30,6 +30,7 @@ then fills 25 MiB at most."""
 PIECE = 1 << 16
 """Bytes of output in one mark that was merged, and in a record."""
 
+_NOTHING = (-1, 0, 0)
 _NAME = re.compile(r"(\d{20})\.marks", re.ASCII)
 
 
@@ -41,7 +42,7 @@ class Marks:
         missing: bytes of output that marks told of and the journal had lost; those marks were cut off, too.
     """
 
-    __slots__ = ("_archive", "_fd", "_last", "_path", "_segment", "_size", "damaged", "missing")
+    __slots__ = ("_archive", "_fd", "_found", "_last", "_path", "_segment", "_size", "damaged", "missing")
 
     def __init__(self, path: str, archive: Archive | None = None) -> None:
         """``path`` is the journal's folder."""
@@ -53,6 +54,8 @@ class Marks:
         self._segment = -1
         self._size = 0
         self._last: Mark | None = None  # ends the file, and more output may be merged into it
+        # Segment, output offset and place of the mark that was read first: whoever reads on need not begin before it.
+        self._found = _NOTHING
 
     def add(self, journal: Journal, kind: Kind, at: float, offset: int, data: Chunk) -> None:
         """Write a mark of output at ``offset``, or of something else that happened behind so much of it.
@@ -98,7 +101,7 @@ class Marks:
             scan = Scan(file.read())
         told, sound = offset, 0
         for found in scan:
-            told = max(told, found.offset + found.length * (found.kind is Kind.OUTPUT))
+            told = max(told, _end(found))
             if told == offset:
                 sound = scan.sound
         self._size = scan.sound if told == offset else sound
@@ -106,6 +109,7 @@ class Marks:
         self.damaged += len(scan.data) - scan.sound
         if self._size < len(scan.data):
             os.ftruncate(self._fd, self._size)
+            self._found = _NOTHING
         for start, following in pairwise(self._files()):
             if following <= journal.start:  # all of it is about output that was deleted
                 self._unlink(start)
@@ -122,20 +126,31 @@ class Marks:
             for start, following in zip_longest(starts, starts[1:]):
                 if following is not None and following <= offset:
                     continue
-                for found in Scan(self._marks(start, archived=start in archived)):
-                    if found.offset + found.length * (found.kind is Kind.OUTPUT) >= offset:
-                        yield found
+                if start in archived:
+                    scan = Scan(self._archive.marks(start) if self._archive is not None else b"")
+                    yield from (found for found in scan if _end(found) >= offset)
+                else:
+                    yield from self._written(start, offset)
         except OSError as error:
             raise JournalError(self._path, reason(error)) from error
 
-    def _marks(self, start: int, *, archived: bool) -> bytes:
-        if archived and self._archive is not None:
-            return self._archive.marks(start)
+    def _written(self, start: int, offset: int) -> Iterator[Mark]:
+        """Yield what the file of a segment has from output ``offset`` on."""
+        segment, known, place = self._found
+        skipped = place if segment == start and known <= offset else 0
         try:
             with open(self._file(start), "rb") as file:
-                return file.read()
+                file.seek(skipped)
+                scan = Scan(file.read())
         except FileNotFoundError:  # deleted since we looked
-            return b""
+            return
+        before, first = 0, True
+        for found in scan:
+            if _end(found) >= offset:
+                if first:
+                    self._found, first = (start, offset, skipped + before), False
+                yield found
+            before = scan.sound
 
     def release(self) -> None:
         """Close the descriptor, if one is open."""
@@ -155,6 +170,11 @@ class Marks:
         return sorted(int(found[1]) for name in os.listdir(self._path) if (found := _NAME.fullmatch(name)))
 
 
+def _end(found: Mark) -> int:
+    """Return up to which output offset a mark tells."""
+    return found.offset + found.length * (found.kind is Kind.OUTPUT)
+
+
 def records(journal: Journal, marks: Marks, start: int | None = None, stop: int | None = None) -> Iterator[Record]:
     """Yield everything that is remembered from output offset ``start`` (None: the first that is kept) to ``stop``.
 
@@ -167,26 +187,39 @@ def records(journal: Journal, marks: Marks, start: int | None = None, stop: int 
     """
     at = journal.start if start is None else start
     end = journal.end if stop is None else min(stop, journal.end)
+    ahead = _Ahead(journal, end)
     time = 0.0
     for found in marks.read(at):
         if found.offset > end:
             break
         if found.offset > at:  # without a mark
-            yield from _output(journal, at, found.offset, time or found.at)
+            yield from ahead.records(at, found.offset, time or found.at)
             at = found.offset
         time = max(time, found.at)
         if found.kind is not Kind.OUTPUT:
             yield Record(found.kind, time, at, found.data)
         elif (until := min(found.offset + found.length, end)) > at:
-            yield from _output(journal, at, until, time)
+            yield from ahead.records(at, until, time)
             at = until
-    yield from _output(journal, at, end, time)
+    yield from ahead.records(at, end, time)
 
 
-def _output(journal: Journal, start: int, stop: int, time: float) -> Iterator[Record]:
-    while start < stop:
-        data = journal.read(start, min(PIECE, stop - start))
-        if not data:
-            return
-        yield Record(Kind.OUTPUT, time, start, data)
-        start += len(data)
+class _Ahead:
+    """Reads a journal's output in order, a piece at a time: of what is typed each letter has a mark."""
+
+    __slots__ = ("_at", "_data", "_end", "_journal")
+
+    def __init__(self, journal: Journal, end: int) -> None:
+        self._journal, self._end = journal, end
+        self._at, self._data = 0, b""
+
+    def records(self, start: int, stop: int, time: float) -> Iterator[Record]:
+        while start < stop:
+            until = min(stop, start + PIECE)
+            if not self._at <= start < until <= self._at + len(self._data):
+                self._at, self._data = start, self._journal.read(start, min(PIECE, self._end - start))
+            data = self._data[start - self._at : until - self._at]
+            if not data:
+                return
+            yield Record(Kind.OUTPUT, time, start, data)
+            start += len(data)

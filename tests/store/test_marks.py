@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -104,6 +105,9 @@ def test_whatever_is_written_is_read_over_segments_and_restarts(
         if data.draw(st.booleans()):
             one.close()
             one = tape(folder, segment)
+        if data.draw(st.booleans()):
+            start = data.draw(st.integers(one.journal.start, one.journal.end))
+            assert one.records(start) == list(records(one.journal, Marks(str(folder)), start))
     found = one.records()
     one.close()
     assert output_of(found) == b"".join(payload for kind, _, payload in expected if kind is Kind.OUTPUT)
@@ -205,6 +209,65 @@ def test_a_long_piece_is_read_in_bounded_ones(folder: Path) -> None:
     one = tape(folder, segment=100_000)
     one.output(1.0, bytes(300_000))
     assert [len(record.data) for record in one.records()] == [PIECE] * 4 + [300_000 - 4 * PIECE]
+
+
+def bytes_read() -> int:
+    with open("/proc/self/io") as file:
+        return int(file.readline().removeprefix("rchar: "))
+
+
+def test_small_pieces_are_read_in_large_ones(folder: Path) -> None:
+    one = tape(folder)
+    for number in range(500):
+        one.output(number, b"%03d" % number)
+    opened: list[str] = []
+    watching = [True]
+
+    def heard(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event == "open" and str(arguments[0]).endswith(".raw"):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(heard)  # for as long as the process lives
+    found = one.records()
+    watching.clear()
+    assert [(record.at, record.data) for record in found] == [(number, b"%03d" % number) for number in range(500)]
+    assert len(opened) == 1
+    one.close()
+
+
+def test_who_reads_on_reads_no_marks_again(folder: Path) -> None:
+    one = tape(folder)
+    for number in range(2000):
+        one.output(number, b"x")
+    size = os.path.getsize(folder / f"{0:020}.marks")
+    at = one.journal.end - 1
+    first = one.records(at)
+    before = bytes_read()
+    assert first == one.records(at) == one.records(at)
+    assert bytes_read() - before < size / 10
+    assert [record.data for record in first] == [b"x"]
+    one.output(5000.0, b"y")
+    one.output(5000.01, b"z")  # grows the mark
+    assert [(record.at, record.data) for record in one.records(at)][-2:] == [(1999.0, b"x"), (5000.0, b"yz")]
+    assert len(one.records(0)) == 2001
+    one.close()
+
+
+def test_marks_that_were_cut_off_are_not_looked_for_where_they_were(folder: Path) -> None:
+    one = tape(folder)
+    one.output(1.0, b"a" * 100)
+    one.note(Kind.STATE, 2.0, b"working")
+    one.output(3.0, b"b" * 100)
+    assert one.records(150)[0].at == 3.0
+    one.close()
+    os.truncate(folder / f"{0:020}.raw", 50)
+    other = Journal(str(folder))
+    offset = other.end
+    other.append(b"c" * 200)
+    one.marks.add(other, Kind.OUTPUT, 4.0, offset, b"c" * 200)  # cuts off what tells of more than 50 bytes
+    two = Tape(other, one.marks)
+    assert [(record.at, record.data[:1]) for record in two.records(160)] == [(4.0, b"c")]
+    two.close()
 
 
 def test_a_kind_of_a_newer_version_is_skipped() -> None:
