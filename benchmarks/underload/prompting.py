@@ -10,6 +10,7 @@ from time import monotonic
 
 from ..contenders import ROOT, Agentmux
 from ..tools import Stage, run_timed
+from .players import PAST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Prompting:
         self.answered = 0
 
     def start(self, count: int) -> None:
-        """Start the agents."""
+        """Start the agents, each behind so many lines that its scrollback is full."""
         from agents import launch, missing
 
         names = [name for name in NAMES if not missing(name)]
@@ -81,7 +82,8 @@ class Prompting:
             agent = names[number % len(names)]
             name = f"{agent}{number}"
             start = launch(agent, os.path.join(self._stage.folder("agents", lasting=True), name), self._api.url)
-            run_timed(self._ours.new_argv(name, start.argv, *start.options), self._ours.env)
+            argv = ["/bin/sh", "-c", f'seq {PAST[1]}; exec "$@"', "sh", *start.argv]
+            run_timed(self._ours.new_argv(name, argv, *start.options), self._ours.env)
             self.names.append(name)
 
     def ready(self) -> None:
