@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -82,8 +83,11 @@ class Prompting:
             agent = names[number % len(names)]
             name = f"{agent}{number}"
             start = launch(agent, os.path.join(self._stage.folder("agents", lasting=True), name), self._api.url)
-            argv = ["/bin/sh", "-c", f'seq {PAST[1]}; exec "$@"', "sh", *start.argv]
-            run_timed(self._ours.new_argv(name, argv, *start.options), self._ours.env)
+            script = os.path.join(self._stage.folder(f"scripts/{name}", lasting=True), agent)
+            with open(script, "w") as file:
+                file.write(f"#!/bin/sh\nseq {PAST[1]}\nexec {shlex.join(start.argv)}\n")
+            os.chmod(script, 0o700)
+            run_timed(self._ours.new_argv(name, [script], *start.options), self._ours.env)
             self.names.append(name)
 
     def ready(self) -> None:
