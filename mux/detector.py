@@ -123,6 +123,7 @@ class Detector:
         "_last",
         "_loop",
         "_now",
+        "_own",
         "_profile",
         "_screen_due",
         "_settling",
@@ -137,9 +138,9 @@ class Detector:
         self._watched = watched
         self._loop = loop
         self._now = now
-        self._profile = watched.profile(None)
+        self._own = self._profile = watched.profile(None)
         self._started = loop.time()
-        self._foreground = 0
+        self._foreground: tuple[int, tuple[str, ...]] = (0, ())
         self._file: StatusFile | None = None
         self._conversation = ""
         self._alive = loop.time()
@@ -342,16 +343,17 @@ class Detector:
         return Reading(Source.PUBLISHED, says, f"program status {report.state}", at, about, report.message)
 
     def _process(self, at: float) -> Reading | None:
-        """Look who has the terminal. An agent that was started in a shell is watched as that agent."""
+        """Look who has the terminal. An agent that was started in a shell or by a script is watched as that agent."""
         watched = self._watched
         assert watched.master is not None
         group = programs.foreground(watched.master)
-        if group != self._foreground:
-            self._foreground = group
-            own = watched.profile(None)
-            self._profile = own
-            if own is not None and own.name == SHELL and group != watched.pid:
-                found = watched.profile(programs.argv_of(group))
+        # What a program becomes by exec keeps its number; of an agent that is known it would be the agent all the same.
+        argv = programs.argv_of(group) if self._own is None or self._own.name == SHELL else ()
+        if (group, argv) != self._foreground:
+            self._foreground = group, argv
+            self._own = self._profile = watched.profile(None)
+            if self._own is None or self._own.name == SHELL:
+                found = watched.profile(argv)
                 if found is not None and found.name != SHELL:
                     self._profile = found
             self._file = StatusFile(self._profile.published, group) if self._profile is not None else None
@@ -364,10 +366,10 @@ class Detector:
                 return Reading(
                     Source.PROCESS, Status.WORKING if mark.mark == "C" else Status.IDLE, f"the shell {said}", at
                 )
-            if programs.interactive(programs.argv_of(group)):
+            if programs.interactive(argv):
                 return Reading(Source.PROCESS, Status.IDLE, "the shell has the terminal", at)
             return Reading(Source.PROCESS, Status.WORKING, "the shell runs a script", at)
-        name = " ".join(programs.argv_of(group)[:1]).rpartition("/")[2]
+        name = " ".join(argv[:1]).rpartition("/")[2]
         if watched.screen.alternate:
             return Reading(Source.PROCESS, Status.UNKNOWN, f"{name or 'a program'} has the screen", at)
         return Reading(Source.PROCESS, Status.WORKING, f"{name or 'a program'} has the terminal", at, text=name)

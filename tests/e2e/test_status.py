@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import pytest
 from profiles import NAMED, PERMISSION, PROMPT, SPINNER
 from world import World, wait_until
 
@@ -227,13 +228,30 @@ def test_a_wait_is_no_longer_for_another_server(world: World) -> None:
     assert 3 <= time.monotonic() - began < 5, "a new server would have begun anew"
 
 
+def silent_claude(world: World) -> str:
+    """Make a program that is taken for Claude Code, has nothing on its screen and ends with a line."""
+    with open(os.open(f"{world.home}/claude", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
+        file.write("#!/usr/bin/env python3\nprint('\\033[2J\\033[H-'); input()\n")
+    return f"{world.home}/claude"
+
+
 def test_an_agent_that_was_started_in_a_shell_is_watched_as_that_agent(world: World) -> None:
     world.new("sh", "bash", "--norc")
     ours(world)
-    with open(os.open(f"{world.home}/claude", os.O_CREAT | os.O_WRONLY, 0o755), "w") as file:
-        file.write("#!/usr/bin/env python3\nimport time\nprint('\\033[2J\\033[H' + chr(10).join(['-'])); input()\n")
-    world.run("send", "-t", "sh", f"{world.home}/claude").ok()
+    world.run("send", "-t", "sh", silent_claude(world)).ok()
     world.does("sh", "unknown")
     assert "no place to type into" in world.run("why", "-t", "sh").ok().out
     world.run("send", "-t", "sh", "").ok()
     world.does("sh", "idle")
+
+
+@pytest.mark.parametrize(
+    "words", [("sh", "-c", 'read line; eval "$line"'), ("bash", "--norc")], ids=["a script", "a shell at its prompt"]
+)
+def test_an_agent_that_takes_the_place_of_what_started_it_is_watched_as_that_agent(
+    world: World, words: tuple[str, ...]
+) -> None:
+    world.new("one", *words)
+    world.run("send", "-t", "one", f"exec {silent_claude(world)}").ok()
+    wait_until(lambda: "no place to type into" in world.run("why", "-t", "one").ok().out, what="the agent")
+    world.does("one", "unknown")
