@@ -44,7 +44,7 @@ class Courier:
 
     def knows(self, session: Session) -> bool:
         """Whether it can be seen what becomes of a prompt to this session's program."""
-        profile = self._owner.profile(session, None)
+        profile = session.runs
         return profile is not None and profile.composer.known
 
     def send(
@@ -57,7 +57,7 @@ class Courier:
             NothingToSend: nothing of it can be typed.
             StoreError: it can't be written down. It is not queued.
         """
-        profile = self._owner.profile(session, None)
+        profile = session.runs
         if not session.live:
             raise NotRunning(session.name, session.state.shown)
         try:

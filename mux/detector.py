@@ -140,7 +140,7 @@ class Detector:
         self._now = now
         self._own = self._profile = watched.profile(None)
         self._started = loop.time()
-        self._foreground: tuple[int, tuple[str, ...]] = (0, ())
+        self._foreground = _NOBODY
         self._file: StatusFile | None = None
         self._conversation = ""
         self._alive = loop.time()
@@ -160,6 +160,8 @@ class Detector:
     @property
     def profile(self) -> Profile | None:
         """That of the agent that is watched: perhaps one that was started in a shell."""
+        if self._foreground == _NOBODY and self._watched.master is not None:
+            self._recognise()  # whoever asks before the first look would take it for what was started
         return self._profile
 
     @property
@@ -342,8 +344,11 @@ class Detector:
             about = "error" if report.state == "error" else KINDS.get(report.kind, "dialog")
         return Reading(Source.PUBLISHED, says, f"program status {report.state}", at, about, report.message)
 
-    def _process(self, at: float) -> Reading | None:
-        """Look who has the terminal. An agent that was started in a shell or by a script is watched as that agent."""
+    def _recognise(self) -> tuple[int, tuple[str, ...]]:
+        """Look who has the terminal: its process group, and its command line unless the agent is known anyhow.
+
+        An agent that was started in a shell or by a script is watched as that agent.
+        """
         watched = self._watched
         assert watched.master is not None
         group = programs.foreground(watched.master)
@@ -357,6 +362,12 @@ class Detector:
                 if found is not None and found.name != SHELL:
                     self._profile = found
             self._file = StatusFile(self._profile.published, group) if self._profile is not None else None
+        return group, argv
+
+    def _process(self, at: float) -> Reading | None:
+        """Look who has the terminal."""
+        group, argv = self._recognise()
+        watched = self._watched
         if self._profile is None or self._profile.name != SHELL:
             return None
         mark = watched.mark
@@ -377,6 +388,8 @@ class Detector:
 
 SHELL = "shell"
 """The profile of what runs other programs."""
+
+_NOBODY: tuple[int, tuple[str, ...]] = (0, ())
 
 
 def _progress(progress: Progress | None, at: float) -> Reading | None:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .courier import Courier
-    from .profiles import Profile
     from .session import Session
 
 BETWEEN_KEYS = 0.1
@@ -27,10 +26,6 @@ class Owner(Protocol):
 
     loop: AbstractEventLoop
     courier: Courier
-
-    def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
-        """Return the profile of a session's agent."""
-        ...
 
 
 class Interrupter:
@@ -47,7 +42,7 @@ class Interrupter:
         Raises:
             NotRunning, InputFull.
         """
-        profile = self._owner.profile(session, None)
+        profile = session.runs
         keys = profile.composer.interrupt if profile is not None else ()
         if keys and session.live and not self.works(session):
             return False

@@ -20,7 +20,6 @@ from .verdict import Status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Sequence
 
     from agentmux.store.stores import Stores
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from .config import Config
     from .courier import Courier
     from .memory import Memory
-    from .profiles import Profile
     from .session import Session
 
 SOON = 0.015
@@ -82,10 +80,6 @@ class Owner(Protocol):
 
     def known(self, session: int) -> Session | None:
         """Return a session by its id, if it runs or was asked for lately."""
-        ...
-
-    def profile(self, session: Session, argv: Sequence[str] | None) -> Profile | None:
-        """Return the profile of a session's agent."""
         ...
 
     def answering(self, session: Session) -> bool:
@@ -248,9 +242,17 @@ class Post:
 
     def _take(self, prompt: Queued) -> bool:
         """Begin with a prompt; False if there is no way."""
-        profile = self._owner.profile(self._session, None)
-        if prompt.text is None or profile is None:
+        profile = self._session.runs
+        if prompt.text is None:
             self._courier.ended(self._session, prompt, Phase.REFUSED, "its text is damaged")
+            return False
+        if profile is None:
+            if prompt.phase is Phase.TYPING:
+                self._courier.ended(self._session, prompt, Phase.UNCERTAIN, "its agent is gone")
+            elif prompt.at_once:
+                self._courier.ended(self._session, prompt, Phase.REFUSED, "no agent is there")
+            else:
+                self._note(prompt, "no agent is there")
             return False
         self._prompt, self._record, self._replied = prompt, "", False
         self._delivery = Delivery(prompt.text, profile.composer, at_once=prompt.at_once)
@@ -258,15 +260,14 @@ class Post:
 
     def _seen(self, now: float) -> Seen:
         session = self._session
-        profile = self._owner.profile(session, None)
         verdict = session.verdict
         status, about, composer = verdict.status, verdict.about, None
-        if session.master is not None and profile is not None:
+        fresh = session.look()  # also at what runs there now
+        if session.master is not None and (profile := session.runs) is not None:
             screen = session.screen
             rows = screen.text_rows(0, screen.size[1], styled=True)
             if rows != self._rows:
                 self._rows, self._shown = rows, now
-            fresh = session.look()
             if fresh.status in (Status.WAITING, Status.WORKING):
                 status, about = fresh.status, fresh.about
             composer = profile.composer.text(rows)
@@ -295,7 +296,7 @@ class Post:
         if do is Do.TYPE:
             return self._type(prompt)
         if do is Do.SUBMIT:
-            profile = self._owner.profile(session, None)
+            profile = session.runs
             assert profile is not None
             session.type_in(session.screen.keys(profile.composer.submit))
             self._courier.told(session, prompt, "submitted")

@@ -612,6 +612,11 @@ class Session:
         """What each source says now, while it runs."""
         return {} if self._detector is None else self._detector.readings
 
+    @property
+    def runs(self) -> Profile | None:
+        """The profile of what it runs now; of what it was started with, where that is not running or not known."""
+        return self.watched_as or self.profile(None)
+
     def profile(self, argv: tuple[str, ...] | None) -> Profile | None:
         """Return the profile of what a command line starts, None: of its own."""
         return self._host.profile(self, argv)

@@ -196,6 +196,59 @@ def test_an_interrupted_turn_is_told_and_what_is_queued_waits(world: World) -> N
     wait_until(lambda: given(world) == ["work 60", "queued"], what=lambda: str(given(world)))
 
 
+def began(world: World, how: str) -> None:
+    """Have a shell start the agent, or become it."""
+    with open(composing.__file__) as file:
+        path = world.agent(composing.PROFILE, f"#!{sys.executable} -IS\n{file.read()}")
+    words, typed = {
+        "in a shell": (("bash", "--norc"), path),
+        "in a shell's place": (("bash", "--norc"), f"exec {path}"),
+        "in a script's place": (("sh", "-c", 'read line; eval "$line"'), f"exec {path}"),
+    }[how]
+    world.new("one", *words, options=["-e", f"TRUTH={world.root}/one"])
+    world.run("send", "-t", "one", typed).ok()
+    wait_until(lambda: "composer" in world.run("why", "-t", "one").ok().out, what="the agent")
+    world.does("one", "idle")
+
+
+@pytest.mark.parametrize("how", ["in a shell", "in a shell's place", "in a script's place"])
+def test_an_agent_that_a_shell_began_gets_prompts_as_any_other(world: World, how: str) -> None:
+    began(world, how)
+    assert send(world, "echo hello\nand more")["proof"] == "screen"
+    assert send(world, "work 60")["state"] == "accepted"
+    world.does("one", "working")
+    os.kill(world.status()["server_pid"], signal.SIGKILL)
+    assert send(world, "after it", status=9)["state"] == "queued"
+    world.run("interrupt", "-t", "one", "--wait").ok()
+    world.run("queue", "-t", "one", "resume").ok()
+    wanted = ["echo hello\nand more", "work 60", "after it"]
+    wait_until(lambda: given(world) == wanted, what=lambda: str(given(world)))
+    assert send(world, "ask")["state"] == "accepted"
+    world.does("one", "waiting")
+    assert send(world, "into the dialog", status=9)["why"] == "waits for approval"
+    assert given(world) == [*wanted, "ask"]
+
+
+def test_what_waits_for_an_agent_is_not_typed_into_the_shell_behind_it(world: World) -> None:
+    began(world, "in a shell")
+    send(world, "work 60")
+    world.does("one", "working")
+    prompt = send(world, f"touch {world.home}/typed", status=9)["prompt"]
+    world.run("send", "-t", "one", "-k", "C-d").ok()
+    wait_until(lambda: "the shell has the terminal" in world.run("why", "-t", "one").ok().out, what="the shell")
+
+    def why() -> str:
+        prompts = world.run("queue", "-t", "one", "--json").ok().json["prompts"]
+        return str(next(one["why"] for one in prompts if one["id"] == prompt))
+
+    wait_until(lambda: why() == "no place to type into", what=why)
+    world.run("send", "-t", "one", f"echo x >> {world.home}/shell").ok()
+    wait_until(lambda: os.path.exists(f"{world.home}/shell"), what="the shell's command")
+    assert not os.path.exists(f"{world.home}/typed")
+    world.run("send", "-t", "one", f"{world.home}/ours").ok()
+    wait_until(lambda: given(world)[1:] == [f"touch {world.home}/typed"], what=lambda: str(given(world)))
+
+
 def test_the_end_of_a_session_is_the_end_of_its_queue(world: World) -> None:
     ours(world)
     waiting = world.start("send", "-t", "one", "--wait", "--json", "work 60")
@@ -233,8 +286,9 @@ def test_it_can_wait_for_a_time_and_for_another(world: World) -> None:
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.prove)])
-def test_a_server_that_is_killed_types_nothing_twice(world: World, rounds: int) -> None:
-    ours(world)
+@pytest.mark.parametrize("how", ["", "in a script's place"])
+def test_a_server_that_is_killed_types_nothing_twice(world: World, how: str, rounds: int) -> None:
+    began(world, how) if how else ours(world)
     sent: list[str] = []
     for number in range(rounds):
         texts = [f"prompt {number}.{part}" for part in range(3)]
