@@ -241,7 +241,7 @@ def test_an_agent_that_was_started_in_a_shell_is_watched_as_that_agent(world: Wo
     world.run("send", "-t", "sh", silent_claude(world)).ok()
     world.does("sh", "unknown")
     assert "no place to type into" in world.run("why", "-t", "sh").ok().out
-    world.run("send", "-t", "sh", "").ok()
+    world.run("send", "-t", "sh", "-k", "Enter").ok()
     world.does("sh", "idle")
 
 
