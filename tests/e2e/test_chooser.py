@@ -83,7 +83,7 @@ def viewing(terminal: Terminal) -> None:
 
 def goes_on(world: World, terminal: Terminal, name: str) -> None:
     """Insist that a session is shown, with nothing left of the view, and that it can be typed into and left."""
-    terminal.shows(f"in {name}")
+    terminal.shows_rows([f"in {name}"])  # the view shows it, too, among other things
     terminal.type("typed\r")
     terminal.shows_rows([f"in {name}", "typed", "typed"])
     assert not terminal.screen.mouse_tracking and not terminal.screen.bracketed_paste
