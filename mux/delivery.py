@@ -104,6 +104,9 @@ class Next:
 class Delivery:
     """One prompt.
 
+    Attributes:
+        composer: where it is typed, and how it is submitted.
+
     Args:
         at_once: into an agent that works, too, and refused where it can't be typed now.
     """
@@ -111,7 +114,7 @@ class Delivery:
     def __init__(self, text: str, composer: Composer, *, at_once: bool) -> None:
         self.stage = Stage.WAITS
         self._text = text
-        self._composer = composer
+        self.composer = composer
         self._at_once = at_once
         self._since = 0.0  # when the stage began
         self._alien: float | None = None
@@ -153,15 +156,15 @@ class Delivery:
             return "a draft is there", None
         if seen.now < seen.hands:
             return "somebody types", seen.hands
-        if seen.status is Status.IDLE and seen.now < seen.rests + self._composer.rests:
-            return "it has just started", seen.rests + self._composer.rests
+        if seen.status is Status.IDLE and seen.now < seen.rests + self.composer.rests:
+            return "it has just started", seen.rests + self.composer.rests
         return "", None
 
     def _typed(self, seen: Seen) -> Next:
         if seen.asks:
             return Next(Do.DOUBT, f"it began to wait for {seen.about or 'an answer'} while the prompt was typed")
-        if seen.composer and self._composer.holds(seen.composer, self._text):
-            ready = seen.shown + self._composer.settle
+        if seen.composer and self.composer.holds(seen.composer, self._text):
+            ready = seen.shown + self.composer.settle
             if seen.now < ready:
                 return Next(Do.WAIT, "typed", ready)
             self._press(seen)
@@ -182,7 +185,7 @@ class Delivery:
         self._pressed, self._presses = seen.now, self._presses + 1
 
     def _submitted(self, seen: Seen) -> Next:
-        if seen.composer and self._composer.holds(seen.composer, self._text):
+        if seen.composer and self.composer.holds(seen.composer, self._text):
             self._emptied = None
             again = max(self._pressed, seen.shown) + AGAIN
             if seen.now >= again and not seen.asks and self._presses < PRESSES:

@@ -140,7 +140,7 @@ class Detector:
         self._now = now
         self._own = self._profile = watched.profile(None)
         self._started = loop.time()
-        self._foreground = _NOBODY
+        self._foreground: tuple[int, tuple[str, ...]] | None = None  # not looked yet
         self._file: StatusFile | None = None
         self._conversation = ""
         self._alive = loop.time()
@@ -160,7 +160,7 @@ class Detector:
     @property
     def profile(self) -> Profile | None:
         """That of the agent that is watched: perhaps one that was started in a shell."""
-        if self._foreground == _NOBODY and self._watched.master is not None:
+        if self._foreground is None and self._watched.master is not None:
             self._recognise()  # whoever asks before the first look would take it for what was started
         return self._profile
 
@@ -388,8 +388,6 @@ class Detector:
 
 SHELL = "shell"
 """The profile of what runs other programs."""
-
-_NOBODY: tuple[int, tuple[str, ...]] = (0, ())
 
 
 def _progress(progress: Progress | None, at: float) -> Reading | None:

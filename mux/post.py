@@ -296,9 +296,8 @@ class Post:
         if do is Do.TYPE:
             return self._type(prompt)
         if do is Do.SUBMIT:
-            profile = session.runs
-            assert profile is not None
-            session.type_in(session.screen.keys(profile.composer.submit))
+            assert self._delivery is not None
+            session.type_in(session.screen.keys(self._delivery.composer.submit))
             self._courier.told(session, prompt, "submitted")
             return True
         phase = {Do.ACCEPT: Phase.ACCEPTED, Do.REFUSE: Phase.REFUSED, Do.DOUBT: Phase.UNCERTAIN}[do]

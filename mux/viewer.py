@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import keyboard, statusline
+from .occurs import occurs
 from .protocol import Kind, encode, pack
 from .reset import KEEP_TITLE, mode, reset_client
 from .screen import Bell, ClipboardWrite, Notification, Progress, ProgressState
@@ -131,7 +132,7 @@ class ClientViewer:
             else:
                 self.changed()
             return
-        if b"\x1b" in data and any(data.rfind(mark) >= 0 for mark in _KEYBOARD_MARKS):  # "in" takes four times as long
+        if b"\x1b" in data and any(occurs(mark, data) for mark in _KEYBOARD_MARKS):
             self._aside += self._keyboard()
         if self._aside and self.session.between_sequences:
             data, self._aside = data + self._aside, b""

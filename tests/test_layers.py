@@ -64,6 +64,7 @@ PURE = {
     "mux/lifecycle.py",
     "mux/limits.py",
     "mux/notes.py",
+    "mux/occurs.py",
     "mux/outbox.py",
     "mux/playback.py",
     "mux/progress.py",
